@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#include "common/policy/query_intake.hpp"
+
+#include <algorithm>
+
+namespace dotpair::policy {
+
+Intake classify(dns::ConstBytes message, const dns::Layout& layout) {
+    if (message.size() < dns::header_size) {
+        return Intake::too_short;
+    }
+    if (dns::header::is_answer(message)) {
+        return Intake::not_a_query;
+    }
+    const dns::Opcode opcode = dns::header::opcode(message);
+    if (opcode == dns::Opcode::dso) {
+        return Intake::dso;
+    }
+    const bool asks_transfer =
+        layout.question_type == dns::rr_type::axfr || layout.question_type == dns::rr_type::ixfr;
+    return opcode == dns::Opcode::query && layout.has_question && asks_transfer ? Intake::transfer
+                                                                                : Intake::query;
+}
+
+HopWishes read_wishes(const dns::EditableMessage& query) {
+    HopWishes wishes;
+    if (!query.layout.complete || query.layout.opt_count == 0) {
+        return wishes;
+    }
+    const dns::OptView opt = dns::view_opt(query.bytes(), query.layout);
+    wishes.has_opt = true;
+    wishes.keepalive = opt.has_keepalive;
+    wishes.padding = opt.has_padding;
+    wishes.udp_size = std::max<std::size_t>(opt.udp_size, dns::default_udp_size);
+    return wishes;
+}
+
+bool may_edit(EdnsMode mode, const dns::Layout& layout) {
+    return mode == EdnsMode::managed && layout.complete && layout.signature == dns::Signature::none;
+}
+
+}  // namespace dotpair::policy

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/edns.hpp"
+#include "common/dns/wire.hpp"
+#include "common/policy/edns_mode.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dotpair::policy {
+
+/// What kind of thing arrived where queries are expected.
+enum class Intake : std::uint8_t {
+    query,
+    transfer,     // AXFR or IXFR: a stream of answers, on a connection of its own (P-117)
+    dso,          // a session, which must not be pooled: the proxy itself answers NOTIMP (P-119)
+    too_short,    // no header: dropped
+    not_a_query,  // QR is set: dropped, an answer to it could start a loop
+};
+
+/// REQUIRES: message.size() <= max_message_size. `layout` is inspect(message) where that was
+/// possible.
+Intake classify(dns::ConstBytes message, const dns::Layout& layout);
+
+/// What a query asked for with its OPT, which decides what its answer may carry.
+struct HopWishes {
+    bool has_opt = false;
+    bool keepalive = false;
+    bool padding = false;
+    std::size_t udp_size = dns::default_udp_size;  // P-89: at least 512
+};
+
+HopWishes read_wishes(const dns::EditableMessage& query);
+
+/// Edits may be made: managed mode, a message that parses and that nobody signed.
+bool may_edit(EdnsMode mode, const dns::Layout& layout);
+
+}  // namespace dotpair::policy

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "common/policy/upstream_selector.hpp"
+
+#include "common/policy/backoff.hpp"
+
+#include <algorithm>
+
+namespace dotpair::policy {
+
+std::optional<std::size_t> UpstreamSelector::pick(TimePoint now) const {
+    const auto free =
+        std::ranges::find_if(peers_, [now](const Peer& peer) { return peer.retry_at <= now; });
+    return free == peers_.end() ? std::nullopt
+                                : std::optional{static_cast<std::size_t>(free - peers_.begin())};
+}
+
+std::size_t UpstreamSelector::pick_any(TimePoint now) const {
+    if (const auto free = pick(now)) {
+        return *free;
+    }
+    const auto soonest = std::ranges::min_element(peers_, {}, &Peer::retry_at);
+    return static_cast<std::size_t>(soonest - peers_.begin());
+}
+
+void UpstreamSelector::failed(std::size_t peer, TimePoint now, double jitter) {
+    Peer& it = peers_[peer];
+    it.retry_at = now + backoff_delay(++it.failures, jitter);
+}
+
+void UpstreamSelector::worked(std::size_t peer) {
+    peers_[peer] = {};
+}
+
+TimePoint UpstreamSelector::next_retry() const {
+    return std::ranges::min(peers_, {}, &Peer::retry_at).retry_at;
+}
+
+}  // namespace dotpair::policy

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/policy/clock.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+namespace dotpair::policy {
+
+/// Which of several peers to turn to, in order of preference: the first that is not being left
+/// alone after a failure. No peer is ever "down" for good: every penalty ends, and one success
+/// clears it.
+class UpstreamSelector {
+public:
+    /// REQUIRES: count > 0.
+    explicit UpstreamSelector(std::size_t count) : peers_(count) {}
+
+    /// Nothing while every peer is being left alone; next_retry() says until when.
+    std::optional<std::size_t> pick(TimePoint now) const;
+
+    /// As pick(), but where all are left alone, the one whose penalty ends first.
+    std::size_t pick_any(TimePoint now) const;
+
+    /// Connecting to it, or asking it, failed. `jitter` in 0 to 1 is the caller's random number.
+    void failed(std::size_t peer, TimePoint now, double jitter);
+
+    void worked(std::size_t peer);
+
+    bool is_left_alone(std::size_t peer, TimePoint now) const {
+        return peers_[peer].retry_at > now;
+    }
+
+    /// The earliest end of a penalty. REQUIRES: pick(now) returned nothing.
+    TimePoint next_retry() const;
+
+private:
+    struct Peer {
+        std::size_t failures = 0;
+        TimePoint retry_at{};
+    };
+
+    std::vector<Peer> peers_;
+};
+
+}  // namespace dotpair::policy
