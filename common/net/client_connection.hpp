@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/frame_connection.hpp"
+#include "common/policy/slot_table.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace dotpair::net {
+
+/// A connection that a client opened to ask us: queries in, answers out in whatever order they
+/// come.
+class ClientConnection final : private FrameConnection::Handler {
+public:
+    class Owner {
+    public:
+        virtual ~Owner() = default;
+        virtual void on_opened(ClientConnection& client) = 0;
+        /// May be edited; valid until the call returns. The owner answers now, or calls
+        /// query_begun() and later query_ended().
+        virtual void on_query(ClientConnection& client, dns::Bytes message) = 0;
+        virtual void on_short_frame(ClientConnection& client) = 0;
+        /// Room again after outbox_is_full().
+        virtual void on_client_drained(ClientConnection& client) = 0;
+        /// It is gone; its answers are not wanted any more. The last call: it may be destroyed.
+        virtual void on_client_gone(ClientConnection& client, const std::string& reason) = 0;
+    };
+
+    /// `max_queries` in flight, then its reading waits. REQUIRES: `owner` outlives the connection.
+    ClientConnection(
+        EventLoop& loop,
+        Owner& owner,
+        policy::SlotId id,
+        const ConnectionSettings& settings,
+        std::size_t max_queries,
+        std::optional<TlsSession> tls
+    );
+    ClientConnection(const ClientConnection&) = delete;
+    ClientConnection& operator=(const ClientConnection&) = delete;
+    ~ClientConnection() override;
+
+    void adopt(boost::asio::ip::tcp::socket socket);
+
+    policy::SlotId id() const { return id_; }
+
+    /// Frames put in here leave at the end of the turn. Call answers_added() afterwards.
+    policy::Outbox& outbox() { return stream_->outbox(); }
+
+    void answers_added();
+
+    /// Whoever can wait (a transfer) should, until on_client_drained().
+    bool outbox_is_full() { return stream_->is_congested(); }
+
+    void query_begun();
+    void query_ended();
+
+    TlsFacts tls_facts() const { return stream_->tls_facts(); }
+
+    /// Takes no more queries; answers still go out.
+    void stop_reading();
+
+    /// Finishes politely. No more calls of the owner.
+    void close();
+
+private:
+    void on_open() override;
+    void on_message(dns::Bytes message) override;
+    void on_end_of_stream() override;
+    void on_drained() override;
+    void on_closed(const std::string& reason) override;
+    void update_reading();
+    void finish_if_done();
+
+    Owner& owner_;
+    policy::SlotId id_;
+    std::size_t max_queries_;
+    std::size_t in_flight_ = 0;
+    std::size_t short_frames_in_a_row_ = 0;
+    bool ending_ = false;  // the client sends no more queries but still gets its answers (P-43)
+    bool reading_paused_ = false;
+    bool reading_stopped_ = false;
+    std::shared_ptr<FrameConnection> stream_;
+};
+
+}  // namespace dotpair::net

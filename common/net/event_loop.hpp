@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/wire.hpp"
+#include "common/net/datagram_buffers.hpp"
+#include "common/policy/clock.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace dotpair::net {
+
+/// Something that gathers work during a turn and does it once at the turn's end.
+class TurnEnd {
+public:
+    virtual ~TurnEnd() = default;
+    virtual void on_turn_end() = 0;
+
+    /// What EventLoop::after_hold() asked for.
+    virtual void on_hold_end() {}
+};
+
+/// One worker's loop and what its connections share: the clock, the lent buffers, the end of a
+/// turn.
+///
+/// A turn handles what is ready, up to a bound, and then writes what that left to be written: so
+/// under load each write carries more, and nothing ever waits for more to come. Thread: run() and
+/// everything it calls stay on one thread; stop() and post() may come from any.
+class EventLoop {
+public:
+    EventLoop();
+
+    boost::asio::io_context& context() { return context_; }
+
+    /// The time, read once per turn.
+    policy::TimePoint now();
+
+    /// Uniform in 0 to 1, for jitter.
+    double random_fraction();
+    /// From a cryptographic generator: IDs towards a resolver (P-104).
+    std::uint16_t random_id();
+
+    /// Buffers for the call at hand; whoever is called next may overwrite them.
+    dns::Bytes receive_buffer() { return receive_buffer_; }
+
+    dns::Bytes plain_buffer() { return plain_buffer_; }
+
+    std::vector<std::uint8_t>& send_buffer() { return send_buffer_; }
+
+    DatagramBuffers& datagrams() { return datagrams_; }
+
+    /// Counts turns: what belongs together may ask whether it is still the same one.
+    std::uint64_t turn() const { return turn_; }
+
+    /// Calls on_turn_end() once when the turn is over. REQUIRES: not asked for already in this
+    /// turn.
+    void at_turn_end(std::shared_ptr<TurnEnd> what);
+
+    /// Calls on_hold_end() once, `hold_time` after the first of those that ask for it together.
+    void after_hold(std::shared_ptr<TurnEnd> what);
+    static constexpr std::chrono::microseconds hold_time{300};
+
+    /// Runs until stop(). Exceptions of handlers leave it.
+    void run();
+    void stop();
+    void post(std::function<void()> what);
+
+private:
+    void end_turn();
+    void refill_random();
+
+    boost::asio::io_context context_{1};
+    bool stopped_ = false;
+    bool now_is_known_ = false;
+    std::uint64_t turn_ = 0;
+    policy::TimePoint now_;
+    std::vector<std::uint8_t> receive_buffer_;
+    std::vector<std::uint8_t> plain_buffer_;
+    std::vector<std::uint8_t> send_buffer_;
+    DatagramBuffers datagrams_;
+    std::vector<std::shared_ptr<TurnEnd>> ending_;
+    std::vector<std::shared_ptr<TurnEnd>> ending_now_;
+    std::vector<std::shared_ptr<TurnEnd>> held_;
+    boost::asio::steady_timer hold_timer_{context_};
+    std::vector<std::uint16_t> random_;
+};
+
+}  // namespace dotpair::net

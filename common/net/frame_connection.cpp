@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/frame_connection.hpp"
+
+#include "common/net/socket_options.hpp"
+
+#include <boost/asio/socket_base.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace dotpair::net {
+namespace {
+constexpr std::chrono::milliseconds linger{1000};  // for the peer to take leave
+}  // namespace
+
+FrameConnection::FrameConnection(
+    EventLoop& loop,
+    Handler& handler,
+    const ConnectionSettings& settings,
+    std::optional<TlsSession> tls
+)
+    : loop_(loop),
+      handler_(&handler),
+      settings_(settings),
+      tls_(std::move(tls)),
+      socket_(loop.context()),
+      timer_(loop.context()),
+      opened_at_(loop.now()) {}
+
+void FrameConnection::connect(const Endpoint& peer) {
+    boost::system::error_code error;
+    socket_.open(tcp_endpoint(peer).protocol(), error);
+    if (!error) {
+        set_option(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, 1);
+    }
+    // Also a failure to open is reported from the loop, so that the caller has one path for it.
+    socket_.async_connect(
+        tcp_endpoint(peer),
+        [self = shared_from_this()](const boost::system::error_code& failure) {
+            if (self->state_ != State::connecting) {
+                return;
+            }
+            if (failure) {
+                self->fail("connect: " + failure.message());
+            } else {
+                self->on_connected();
+            }
+        }
+    );
+    schedule();
+}
+
+void FrameConnection::adopt(boost::asio::ip::tcp::socket socket) {
+    socket_ = std::move(socket);
+    set_option(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, 1);
+    on_connected();
+}
+
+void FrameConnection::on_connected() {
+    boost::system::error_code ignored;
+    socket_.native_non_blocking(true, ignored);
+    if (tls_) {
+        state_ = State::handshaking;
+        continue_handshake();
+    } else {
+        opened();
+    }
+    arm_read();
+    schedule();
+}
+
+void FrameConnection::opened() {
+    state_ = State::open;
+    active_at_ = loop_.now();
+    settings_.counters->opened.add();
+    if (tls_ && tls_->facts().resumed) {
+        settings_.counters->resumed.add();
+    }
+    if (handler_ != nullptr) {
+        handler_->on_open();
+    }
+    if (outbox_.size() > 0) {
+        write_soon();
+    }
+}
+
+TlsFacts FrameConnection::tls_facts() const {
+    return tls_ && state_ != State::connecting && state_ != State::handshaking ? tls_->facts()
+                                                                               : TlsFacts{};
+}
+
+void FrameConnection::set_busy(bool busy) {
+    if (busy_ && !busy) {
+        active_at_ = loop_.now();
+    }
+    busy_ = busy;
+    schedule();
+}
+
+// Closing
+
+void FrameConnection::close() {
+    handler_ = nullptr;
+    if (state_ == State::open) {
+        write_rest();
+    }
+    if (state_ == State::open) {
+        finish_politely();
+    } else if (state_ != State::closing) {
+        destroy();
+    }
+}
+
+/// Says goodbye and then only listens for the peer's: a socket closed with unread bytes would
+/// answer with RST, and take along what the peer has not read yet.
+void FrameConnection::finish_politely() {
+    if (tls_) {
+        tls_->write_to(loop_.send_buffer());
+        tls_->close();
+        transmit();
+    }
+    if (state_ == State::closed) {
+        return;
+    }
+    state_ = State::closing;
+    opened_at_ = loop_.now();
+    if (peer_ended_ && unsent_.empty()) {
+        destroy();
+        return;
+    }
+    if (unsent_.empty() && !settings_.peer_closes_first) {
+        boost::system::error_code ignored;
+        socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+    }
+    arm_read();
+    schedule();
+}
+
+void FrameConnection::fail(const std::string& reason) {
+    if (state_ == State::closed || state_ == State::closing) {
+        destroy();
+        return;
+    }
+    if (state_ != State::open) {
+        settings_.counters->failed.add();
+    }
+    Handler* const handler = std::exchange(handler_, nullptr);
+    destroy();
+    if (handler != nullptr) {
+        handler->on_closed(reason);
+    }
+}
+
+void FrameConnection::destroy() {
+    state_ = State::closed;
+    handler_ = nullptr;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    timer_.cancel();
+}
+
+// Time: one timer, moved only forward; what it is for is decided when it fires.
+
+std::optional<policy::TimePoint> FrameConnection::due() {
+    switch (state_) {
+        case State::connecting:
+        case State::handshaking:
+            return opened_at_ + settings_.open_timeout;
+        case State::closing:
+            return unsent_.empty() ? opened_at_ + linger
+                                   : blocked_since_ + settings_.message_timeout;
+        case State::closed:
+            return std::nullopt;
+        case State::open:
+            break;
+    }
+    std::optional<policy::TimePoint> at;
+    const auto sooner = [&at](policy::TimePoint candidate) {
+        at = at ? std::min(*at, candidate) : candidate;
+    };
+    if (frame_pending_ && !paused_) {
+        sooner(frame_began_ + settings_.message_timeout);
+    }
+    if (write_armed_) {
+        sooner(blocked_since_ + settings_.message_timeout);
+    }
+    if (!busy_) {
+        sooner(active_at_ + settings_.idle_timeout);
+    }
+    return at;
+}
+
+void FrameConnection::schedule() {
+    const auto at = due();
+    if (!at || *at >= timer_at_) {
+        return;
+    }
+    timer_at_ = *at;
+    timer_.expires_at(*at);
+    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+        if (!error) {
+            self->on_timer();
+        }
+    });
+}
+
+void FrameConnection::on_timer() {
+    timer_at_ = policy::TimePoint::max();
+    const auto at = due();
+    if (!at) {
+        return;
+    }
+    if (*at > loop_.now()) {
+        schedule();
+        return;
+    }
+    switch (state_) {
+        case State::connecting:
+            fail("connect: timed out");
+            break;
+        case State::handshaking:
+            fail("handshake: timed out");
+            break;
+        case State::closing:
+            destroy();
+            break;
+        case State::open:
+            if (write_armed_ || frame_pending_) {
+                fail(
+                    write_armed_ ? "the peer does not read" : "a message was not finished in time"
+                );
+            } else {
+                Handler* const handler = std::exchange(handler_, nullptr);
+                close();
+                if (handler != nullptr) {
+                    handler->on_closed("idle");
+                }
+            }
+            break;
+        case State::closed:
+            break;
+    }
+}
+
+}  // namespace dotpair::net

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/frame_reader.hpp"
+#include "common/net/counters.hpp"
+#include "common/net/endpoint.hpp"
+#include "common/net/event_loop.hpp"
+#include "common/net/tls_session.hpp"
+#include "common/policy/outbox.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dotpair::net {
+
+/// How long a connection may take over what, and how much may wait in it.
+struct ConnectionSettings {
+    policy::Duration open_timeout{};  // for connecting and the TLS handshake together
+    policy::Duration
+        message_timeout{};            // for the rest of a message, and for a blocked write to move
+    policy::Duration idle_timeout{};  // without queries; see set_busy()
+    std::size_t queued_bytes = 0;     // see is_congested()
+    /// Until the peer has itself put two messages into one record, it gets one a record: some lose
+    /// the second.
+    bool one_message_per_record = false;
+    /// Where it counts what it does. REQUIRES: set, and outlives the connection.
+    ConnectionCounters* counters = nullptr;
+    /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
+    bool peer_closes_first = false;
+};
+
+/// A TCP connection that carries framed DNS messages, in TLS or in clear, on one worker.
+///
+///     connecting -> handshaking -> open -> closing (close_notify sent, what still arrives is
+///     thrown away) -> closed
+///
+/// All reading and writing is driven by readiness; nothing is allocated per message. What is put
+/// into outbox() leaves in one write at the end of the turn. The object keeps itself alive as long
+/// as a handler of the loop refers to it.
+class FrameConnection final : public TurnEnd, public std::enable_shared_from_this<FrameConnection> {
+public:
+    /// Whoever uses the connection. Any call may close() the connection or destroy its own handler,
+    /// as long as it closes the connection before.
+    class Handler {
+    public:
+        virtual ~Handler() = default;
+
+        virtual void on_open() {}
+
+        /// May be edited; valid until on_batch_end() returns.
+        virtual void on_message(dns::Bytes message) = 0;
+
+        /// The bytes of all messages since the last call are about to go: write what refers to
+        /// them.
+        virtual void on_batch_end() {}
+
+        /// The peer sends no more; what it was asked may still be answered. close() follows, now or
+        /// later.
+        virtual void on_end_of_stream() = 0;
+
+        /// What waits has shrunk to half of queued_bytes after is_congested() had said yes.
+        virtual void on_drained() {}
+
+        /// It is gone, for this reason; the last call. Not called after close().
+        virtual void on_closed(const std::string& reason) = 0;
+    };
+
+    FrameConnection(
+        EventLoop& loop,
+        Handler& handler,
+        const ConnectionSettings& settings,
+        std::optional<TlsSession> tls
+    );
+
+    /// Exactly one of these begins. connect() reports failure to on_closed(), never from within.
+    void connect(const Endpoint& peer);
+    void adopt(boost::asio::ip::tcp::socket socket);
+
+    bool is_open() const { return state_ == State::open; }
+
+    /// Frames to write. Call write_soon() after adding; what is added before open waits for it.
+    policy::Outbox& outbox() { return outbox_; }
+
+    void write_soon();
+
+    /// More than queued_bytes wait to be written: do not add what can wait elsewhere.
+    bool is_congested();
+
+    /// Messages that arrive stay in the kernel, or in the connection, until resume_reading().
+    void pause_reading();
+    void resume_reading();
+
+    /// A busy connection has queries to answer or to be answered: the idle clock stands still.
+    void set_busy(bool busy);
+
+    /// Many more messages are about to follow what is in outbox(): less than a full record of it
+    /// may be held, for EventLoop::hold_time at most. Without that, a peer that hands us its
+    /// messages one by one in a burst makes each of them a record and a system call of its own.
+    void expect_more_after(std::size_t in_flight) { more_expected_ = in_flight > burst_size; }
+
+    /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
+    void close();
+
+    /// For logs; empty strings before the handshake is over and without TLS.
+    TlsFacts tls_facts() const;
+
+    void on_turn_end() override;
+    void on_hold_end() override;
+
+private:
+    static constexpr std::size_t burst_size =
+        32;  // messages in flight from which on more are sure to follow
+
+    enum class State : std::uint8_t { connecting, handshaking, open, closing, closed };
+
+    void arm_read();
+    void arm_write();
+    void on_connected();
+    void on_readable();
+    void on_writable();
+    void opened();
+
+    void consume(dns::Bytes bytes);
+    void continue_handshake();
+    void tls_failed(const std::string& reason);
+    void decrypt();
+    void deliver(dns::Bytes bytes);
+    void deliver_messages(std::size_t& count);
+    void end_batch();
+    void keep_unread();
+    void continue_reading();
+    void end_of_stream();
+
+    bool hold_rest();
+    void write_frames();
+    void write_rest();
+    std::size_t encrypt(dns::ConstBytes frames);
+    void transmit();
+    bool send_now(dns::ConstBytes bytes, std::size_t& sent);
+    void report_drained();
+
+    void fail(const std::string& reason);
+    void finish_politely();
+    void destroy();
+    void schedule();
+    std::optional<policy::TimePoint> due();
+    void on_timer();
+
+    /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop.
+    bool may_read() const {
+        return !paused_ && !continuing_ && !peer_ended_ && unsent_.size() <= settings_.queued_bytes;
+    }
+
+    /// A burst is under way whose messages may share records.
+    bool fills_records() const {
+        return tls_ && more_expected_ && !settings_.one_message_per_record;
+    }
+
+    std::size_t queued_bytes() const { return outbox_.size() + unsent_.size(); }
+
+    EventLoop& loop_;
+    Handler* handler_;
+    ConnectionSettings settings_;
+    std::optional<TlsSession> tls_;
+    boost::asio::ip::tcp::socket socket_;
+    boost::asio::steady_timer timer_;
+    policy::TimePoint timer_at_ = policy::TimePoint::max();  // when it will fire, if armed
+
+    State state_ = State::connecting;
+    bool read_armed_ = false;
+    bool write_armed_ = false;
+    bool paused_ = false;
+    bool continuing_ = false;  // continue_reading() is posted
+    bool busy_ = false;
+    bool more_expected_ = false;
+    bool is_holding_ = false;
+    bool turn_end_asked_ = false;
+    bool was_congested_ = false;
+    bool peer_ended_ = false;
+    bool frame_pending_ = false;  // a message has begun, at frame_began_
+
+    dns::FrameReader frames_;
+    std::vector<std::uint8_t> unread_;  // ciphertext that arrived while reading was paused
+    policy::Outbox outbox_;
+    std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
+
+    policy::TimePoint opened_at_;    // when it was made; from closing on, when all was written
+    policy::TimePoint active_at_;    // the last whole message, either way
+    policy::TimePoint frame_began_;  // of the frame that is not whole
+    policy::TimePoint blocked_since_;
+};
+
+}  // namespace dotpair::net

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// The writing half of FrameConnection.
+#include "common/net/frame_connection.hpp"
+
+#include <boost/asio/socket_base.hpp>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace dotpair::net {
+namespace {
+constexpr std::size_t record_size = 16 * 1024;
+constexpr std::size_t max_encrypted_at_once = 16 * record_size;
+}  // namespace
+
+void FrameConnection::write_soon() {
+    if (state_ == State::open && !turn_end_asked_ && !write_armed_) {
+        turn_end_asked_ = true;
+        loop_.at_turn_end(shared_from_this());
+    }
+}
+
+void FrameConnection::on_turn_end() {
+    turn_end_asked_ = false;
+    if (state_ == State::open && !hold_rest()) {
+        write_frames();
+        schedule();
+    }
+}
+
+/// True when what there is does not fill a record and more is about to come.
+bool FrameConnection::hold_rest() {
+    if (!fills_records() || outbox_.size() == 0 || outbox_.size() >= record_size) {
+        return false;
+    }
+    if (!is_holding_) {
+        is_holding_ = true;
+        loop_.after_hold(shared_from_this());
+    }
+    return true;
+}
+
+void FrameConnection::on_hold_end() {
+    is_holding_ = false;
+    if (state_ == State::open) {
+        write_frames();
+        schedule();
+    }
+}
+
+bool FrameConnection::is_congested() {
+    was_congested_ = was_congested_ || queued_bytes() > settings_.queued_bytes;
+    return was_congested_;
+}
+
+void FrameConnection::report_drained() {
+    if (was_congested_ && queued_bytes() <= settings_.queued_bytes / 2) {
+        was_congested_ = false;
+        if (handler_ != nullptr) {
+            handler_->on_drained();
+        }
+    }
+}
+
+void FrameConnection::write_frames() {
+    for (bool first = true; unsent_.empty() && !write_armed_ && outbox_.size() > 0; first = false) {
+        if (!first && hold_rest()) {
+            break;
+        }
+        dns::ConstBytes frames = outbox_.frames();
+        std::size_t taken = 0;
+        if (fills_records() && frames.size() > record_size) {
+            frames = frames.first(frames.size() / record_size * record_size);
+        }
+        if (tls_) {
+            taken = encrypt(frames);
+            if (taken == 0) {
+                fail("TLS: " + tls_->error_text());
+                return;
+            }
+            transmit();
+        } else if (!send_now(frames, taken)) {
+            return;
+        }
+        if (state_ == State::closed) {
+            return;
+        }
+        outbox_.take(taken);
+        active_at_ = loop_.now();
+    }
+    report_drained();
+}
+
+/// Everything that waits leaves the outbox, for the kernel or for unsent_: nothing can be added any
+/// more.
+void FrameConnection::write_rest() {
+    while (state_ == State::open && outbox_.size() > 0) {
+        const dns::ConstBytes frames = outbox_.frames();
+        std::vector<std::uint8_t>& buffer = loop_.send_buffer();
+        const std::size_t taken = tls_ ? encrypt(frames) : frames.size();
+        if (!tls_) {
+            buffer.assign(frames.begin(), frames.end());
+        } else if (taken == 0) {
+            fail("TLS: " + tls_->error_text());
+            return;
+        }
+        outbox_.take(taken);
+        transmit();
+    }
+}
+
+/// Turns frames from the front into records in the send buffer; returns how many octets of them,
+/// zero on failure.
+std::size_t FrameConnection::encrypt(dns::ConstBytes frames) {
+    tls_->write_to(loop_.send_buffer());
+    std::size_t taken = 0;
+    while (taken < frames.size() && taken < max_encrypted_at_once) {
+        std::size_t size = std::min(frames.size() - taken, max_encrypted_at_once);
+        if (settings_.one_message_per_record) {
+            size = dns::frame_header_size + dns::read_u16(&frames[taken]);
+        }
+        if (!tls_->write(frames.subspan(taken, size))) {
+            return 0;
+        }
+        taken += size;
+        settings_.counters->records_out.add((size + record_size - 1) / record_size);
+    }
+    return taken;
+}
+
+/// Sends the send buffer; what the kernel does not take waits in the connection.
+void FrameConnection::transmit() {
+    std::vector<std::uint8_t>& buffer = loop_.send_buffer();
+    std::size_t sent = 0;
+    if (state_ != State::closed && (!unsent_.empty() || send_now(buffer, sent)) &&
+        sent < buffer.size()) {
+        unsent_.insert(
+            unsent_.end(), buffer.begin() + static_cast<std::ptrdiff_t>(sent), buffer.end()
+        );
+    }
+    buffer.clear();
+}
+
+/// False when the connection is gone. Arms the write side when the kernel took less than all.
+bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
+    sent = 0;
+    while (sent < bytes.size()) {
+        const ssize_t size =
+            ::send(socket_.native_handle(), &bytes[sent], bytes.size() - sent, MSG_NOSIGNAL);
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size < 0 && errno != EAGAIN) {
+            fail(std::strerror(errno));
+            return false;
+        }
+        if (size < 0) {
+            arm_write();
+            break;
+        }
+        sent += static_cast<std::size_t>(size);
+        settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));
+    }
+    return true;
+}
+
+void FrameConnection::arm_write() {
+    if (write_armed_) {
+        return;
+    }
+    write_armed_ = true;
+    blocked_since_ = loop_.now();
+    socket_.async_wait(
+        boost::asio::socket_base::wait_write,
+        [self = shared_from_this()](const boost::system::error_code& error) {
+            self->write_armed_ = false;
+            if (!error) {
+                self->on_writable();
+            }
+        }
+    );
+}
+
+void FrameConnection::on_writable() {
+    if (state_ == State::closed) {
+        return;
+    }
+    if (!unsent_.empty()) {
+        std::size_t sent = 0;
+        if (!send_now(unsent_, sent)) {
+            return;
+        }
+        unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
+        if (unsent_.empty()) {
+            unsent_ = {};
+        }
+    }
+    if (state_ == State::open) {
+        write_frames();
+    } else if (state_ == State::closing && unsent_.empty()) {
+        opened_at_ = loop_.now();  // the peer has as long to take leave as if it had read at once
+        if (peer_ended_) {
+            destroy();
+        } else if (!settings_.peer_closes_first) {
+            boost::system::error_code ignored;
+            socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+        }
+    }
+    arm_read();
+    schedule();
+}
+
+}  // namespace dotpair::net

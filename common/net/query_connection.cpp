@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/query_connection.hpp"
+
+#include <utility>
+
+namespace dotpair::net {
+
+QueryConnection::QueryConnection(
+    EventLoop& loop,
+    Owner& owner,
+    std::size_t peer,
+    const ConnectionSettings& settings,
+    std::size_t max_queries
+)
+    : owner_(owner),
+      peer_(peer),
+      max_queries_(max_queries),
+      ids_(max_queries),
+      loop_(loop),
+      settings_(settings) {}
+
+QueryConnection::~QueryConnection() {
+    close();
+}
+
+void QueryConnection::connect(const Endpoint& to, std::optional<TlsSession> tls) {
+    FrameConnection::Handler& handler = *this;
+    stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(tls));
+    stream_->connect(to);
+}
+
+bool QueryConnection::can_take_query() {
+    return is_open() && !ids_.is_full() && !stream_->is_congested();
+}
+
+bool QueryConnection::is_sick() const {
+    return ids_.abandoned_count() > max_queries_ / 2;
+}
+
+void QueryConnection::queries_changed() {
+    stream_->set_busy(ids_.pending_count() > 0);
+    stream_->expect_more_after(ids_.pending_count());
+    stream_->write_soon();
+}
+
+void QueryConnection::close() {
+    if (stream_) {
+        stream_->close();
+    }
+    ending_ = true;
+}
+
+void QueryConnection::on_open() {
+    was_open_ = true;
+    owner_.on_connected(*this);
+}
+
+void QueryConnection::on_message(dns::Bytes message) {
+    has_answered_ = true;
+    owner_.on_answer(*this, message);
+}
+
+void QueryConnection::on_drained() {
+    owner_.on_room(*this);
+}
+
+void QueryConnection::on_batch_end() {
+    stream_->set_busy(ids_.pending_count() > 0);
+    stream_->expect_more_after(ids_.pending_count());
+    owner_.on_answers_end();
+}
+
+void QueryConnection::on_end_of_stream() {
+    ending_ = true;
+    stream_->close();
+    owner_.on_disconnected(*this, was_open_, end_of_stream);
+}
+
+void QueryConnection::on_closed(const std::string& reason) {
+    ending_ = true;
+    owner_.on_disconnected(*this, was_open_, reason);
+}
+
+}  // namespace dotpair::net

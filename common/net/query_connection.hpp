@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/frame_connection.hpp"
+#include "common/policy/pending_queries.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace dotpair::net {
+
+/// A connection that we opened to ask queries on: many in flight, answered in any order.
+class QueryConnection final : private FrameConnection::Handler {
+public:
+    class Owner {
+    public:
+        virtual ~Owner() = default;
+        virtual void on_connected(QueryConnection& connection) = 0;
+        /// May be edited; valid until on_answers_end() returns.
+        virtual void on_answer(QueryConnection& connection, dns::Bytes answer) = 0;
+        virtual void on_answers_end() = 0;
+        /// can_take_query() may have turned true because enough was written.
+        virtual void on_room(QueryConnection& connection) = 0;
+        /// The last call: it may destroy the connection. `was_open`: it had been of use; then its
+        /// end alone is no failure of the peer. The queries in ids() got no answer.
+        virtual void on_disconnected(
+            QueryConnection& connection, bool was_open, const std::string& reason
+        ) = 0;
+    };
+
+    /// The reason of on_disconnected() when the peer ended the connection in order.
+    static constexpr const char* end_of_stream = "closed by the peer";
+
+    /// `peer` is the owner's own number for the other end. REQUIRES: `owner` outlives the
+    /// connection.
+    QueryConnection(
+        EventLoop& loop,
+        Owner& owner,
+        std::size_t peer,
+        const ConnectionSettings& settings,
+        std::size_t max_queries
+    );
+    QueryConnection(const QueryConnection&) = delete;
+    QueryConnection& operator=(const QueryConnection&) = delete;
+    ~QueryConnection() override;
+
+    /// Begins; the end of it is told to the owner, never from within.
+    void connect(const Endpoint& to, std::optional<TlsSession> tls);
+
+    std::size_t peer() const { return peer_; }
+
+    bool is_open() const { return stream_ && stream_->is_open() && !ending_; }
+
+    /// Open, with an ID free, and not behind with its writing.
+    bool can_take_query();
+    /// Too many IDs are lost to answers that never came: fit to be replaced.
+    bool is_sick() const;
+
+    /// It has been of use.
+    bool has_answered() const { return has_answered_; }
+
+    policy::PendingQueries& ids() { return ids_; }
+
+    policy::Outbox& outbox() { return stream_->outbox(); }
+
+    /// After frames were put into outbox() or IDs abandoned: writes, and keeps the idle clock.
+    void queries_changed();
+
+    TlsFacts tls_facts() const { return stream_->tls_facts(); }
+
+    /// No more calls of the owner.
+    void close();
+
+private:
+    void on_open() override;
+    void on_message(dns::Bytes message) override;
+    void on_batch_end() override;
+    void on_end_of_stream() override;
+    void on_drained() override;
+    void on_closed(const std::string& reason) override;
+
+    Owner& owner_;
+    std::size_t peer_;
+    std::size_t max_queries_;
+    bool was_open_ = false;
+    bool has_answered_ = false;
+    bool ending_ = false;  // the peer will send no more
+    policy::PendingQueries ids_;
+    EventLoop& loop_;
+    ConnectionSettings settings_;
+    std::shared_ptr<FrameConnection> stream_;  // from connect() on
+};
+
+}  // namespace dotpair::net

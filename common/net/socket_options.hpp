@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/endpoint.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
+
+namespace dotpair::net {
+
+/// Sets an integer option of a socket; false when the kernel refuses.
+bool set_option(int socket, int level, int name, int value);
+
+/// Asks for `size` octets of kernel buffer each way, beyond the system's limit where we may.
+void enlarge_buffers(int socket, int size);
+
+/// Throws boost::system::system_error when somebody listens at `at` already: our own listeners
+/// share a port among workers (SO_REUSEPORT), which would let a second instance take half of the
+/// first one's clients without a word.
+void require_free_port(const Endpoint& at, bool with_udp);
+
+inline boost::asio::ip::tcp::endpoint tcp_endpoint(const Endpoint& endpoint) {
+    return {endpoint.address, endpoint.port};
+}
+
+inline boost::asio::ip::udp::endpoint udp_endpoint(const Endpoint& endpoint) {
+    return {endpoint.address, endpoint.port};
+}
+
+}  // namespace dotpair::net

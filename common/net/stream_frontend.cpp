@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/stream_frontend.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace dotpair::net {
+namespace {
+
+policy::SourceAddress source_address(const boost::asio::ip::address& address) {
+    namespace ip = boost::asio::ip;
+    const auto bytes = address.is_v6()
+                           ? address.to_v6().to_bytes()
+                           : ip::make_address_v6(ip::v4_mapped, address.to_v4()).to_bytes();
+    policy::SourceAddress source{};
+    std::ranges::copy(bytes, source.begin());
+    return source;
+}
+
+}  // namespace
+
+StreamFrontend::StreamFrontend(
+    EventLoop& loop,
+    Handler& handler,
+    const Settings& settings,
+    const TlsServerContext* tls,
+    SharedLimits* limits
+)
+    : loop_(loop),
+      handler_(handler),
+      settings_(settings),
+      tls_(tls),
+      limits_(limits),
+      clients_(settings.connections) {}
+
+StreamFrontend::~StreamFrontend() {
+    stop();
+}
+
+void StreamFrontend::listen(const Endpoint& at, bool dual_stack) {
+    listeners_.push_back(std::make_unique<TcpListener>(
+        loop_,
+        at,
+        dual_stack,
+        [this](boost::asio::ip::tcp::socket socket) { accept(std::move(socket)); }
+    ));
+}
+
+void StreamFrontend::start() {
+    for (const auto& listener : listeners_) {
+        listener->start();
+    }
+}
+
+void StreamFrontend::stop_taking() {
+    listeners_.clear();
+    for (auto id = clients_.front(0); id; id = clients_.behind(0, *id)) {
+        clients_.at(*id).connection->stop_reading();
+    }
+}
+
+void StreamFrontend::stop() {
+    listeners_.clear();
+    while (const auto id = clients_.front(0)) {
+        forget(*id);
+    }
+}
+
+void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
+    boost::system::error_code error;
+    const auto peer = socket.remote_endpoint(error);
+    if (error) {
+        return;  // it has gone already
+    }
+    using Verdict = policy::ConnectionLimits::Verdict;
+    if (limits_ != nullptr && limits_->admit(source_address(peer.address())) != Verdict::admitted) {
+        counters_.refused.add();
+        return;
+    }
+    const auto id = clients_.add(policy::TimePoint::max());
+    if (!id) {
+        if (limits_ != nullptr) {
+            limits_->release(source_address(peer.address()));
+        }
+        counters_.refused.add();
+        return;
+    }
+    counters_.admitted.add();
+    clients_.enqueue(0, *id);
+    Client& client = clients_.at(*id);
+    client.from = {peer.address(), peer.port()};
+    ClientConnection::Owner& owner = *this;
+    client.connection = std::make_unique<ClientConnection>(
+        loop_,
+        owner,
+        *id,
+        settings_.connection,
+        settings_.queries_per_connection,
+        tls_ == nullptr ? std::nullopt : std::optional{tls_->start_session()}
+    );
+    client.connection->adopt(std::move(socket));
+}
+
+void StreamFrontend::forget(policy::SlotId id) {
+    Client& client = clients_.at(id);
+    if (limits_ != nullptr) {
+        limits_->release(source_address(client.from.address));
+    }
+    // It may be in the middle of a call of its own: it goes when the loop has come back to itself.
+    std::shared_ptr<ClientConnection> leaving = std::move(client.connection);
+    leaving->close();
+    boost::asio::post(loop_.context(), [leaving = std::move(leaving)] {});
+    clients_.remove(id);
+}
+
+ClientConnection* StreamFrontend::find(policy::SlotId id) {
+    const Client* client = clients_.find(id);
+    return client == nullptr ? nullptr : client->connection.get();
+}
+
+void StreamFrontend::on_opened(ClientConnection& client) {
+    handler_.on_client_opened(client);
+}
+
+void StreamFrontend::on_query(ClientConnection& client, dns::Bytes message) {
+    handler_.on_stream_query(client, message);
+}
+
+void StreamFrontend::on_short_frame(ClientConnection& /*client*/) {
+    counters_.short_frames.add();
+}
+
+void StreamFrontend::on_client_drained(ClientConnection& client) {
+    handler_.on_client_drained(client.id());
+}
+
+void StreamFrontend::on_client_gone(ClientConnection& client, const std::string& reason) {
+    const policy::SlotId id = client.id();
+    const Endpoint from = clients_.at(id).from;
+    forget(id);
+    handler_.on_client_gone(id, from, reason);
+}
+
+}  // namespace dotpair::net

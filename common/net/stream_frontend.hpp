@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/client_connection.hpp"
+#include "common/net/shared_limits.hpp"
+#include "common/net/tcp_listener.hpp"
+#include "common/net/tls_context.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dotpair::net {
+
+/// What a stream frontend did; each accepted connection is counted exactly once as admitted or
+/// refused.
+struct FrontendCounters {
+    Counter admitted;
+    Counter refused;  // over a limit
+    Counter short_frames;
+};
+
+/// The clients that reach one worker over TCP, or TLS: listens, admits, keeps them until they are
+/// gone.
+class StreamFrontend final : private ClientConnection::Owner {
+public:
+    class Handler {
+    public:
+        virtual ~Handler() = default;
+        /// As ClientConnection::Owner::on_query().
+        virtual void on_stream_query(ClientConnection& client, dns::Bytes message) = 0;
+
+        virtual void on_client_opened(ClientConnection&) {}
+
+        virtual void on_client_drained(policy::SlotId) {}
+
+        /// find() does not know it any more.
+        virtual void on_client_gone(policy::SlotId, const Endpoint&, const std::string&) {}
+    };
+
+    struct Settings {
+        ConnectionSettings connection;
+        std::size_t connections = 0;  // of this worker
+        std::size_t queries_per_connection = 0;
+    };
+
+    /// `tls` null: in clear. `limits` null: none beyond settings.connections. REQUIRES: all outlive
+    /// the frontend.
+    StreamFrontend(
+        EventLoop& loop,
+        Handler& handler,
+        const Settings& settings,
+        const TlsServerContext* tls,
+        SharedLimits* limits
+    );
+    ~StreamFrontend() override;
+
+    /// Throws boost::system::system_error.
+    void listen(const Endpoint& at, bool dual_stack);
+    void start();
+
+    /// No new connections, and no more queries on those that are there.
+    void stop_taking();
+
+    /// Also closes politely what is there.
+    void stop();
+
+    /// Null when it has gone.
+    ClientConnection* find(policy::SlotId id);
+
+    const FrontendCounters& counters() const { return counters_; }
+
+private:
+    struct Client {
+        std::unique_ptr<ClientConnection> connection;
+        Endpoint from;
+    };
+
+    void accept(boost::asio::ip::tcp::socket socket);
+    void forget(policy::SlotId id);
+
+    void on_opened(ClientConnection& client) override;
+    void on_query(ClientConnection& client, dns::Bytes message) override;
+    void on_short_frame(ClientConnection& client) override;
+    void on_client_drained(ClientConnection& client) override;
+    void on_client_gone(ClientConnection& client, const std::string& reason) override;
+
+    EventLoop& loop_;
+    Handler& handler_;
+    Settings settings_;
+    const TlsServerContext* tls_;
+    SharedLimits* limits_;
+    FrontendCounters counters_;
+    std::vector<std::unique_ptr<TcpListener>> listeners_;
+    policy::SlotTable<Client> clients_;
+};
+
+}  // namespace dotpair::net

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/endpoint.hpp"
+#include "common/net/event_loop.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <functional>
+#include <memory>
+
+namespace dotpair::net {
+
+/// Accepts TCP connections on one address, beside the listeners of other workers (SO_REUSEPORT).
+class TcpListener {
+public:
+    using OnAccept = std::function<void(boost::asio::ip::tcp::socket)>;
+
+    /// Binds and listens; throws boost::system::system_error. `dual_stack`: an IPv6 wildcard takes
+    /// IPv4 as well.
+    TcpListener(EventLoop& loop, const Endpoint& at, bool dual_stack, OnAccept on_accept);
+    ~TcpListener();
+    TcpListener(const TcpListener&) = delete;
+    TcpListener& operator=(const TcpListener&) = delete;
+
+    /// Accepts until stop(); short of descriptors it pauses and tries again.
+    void start();
+    void stop();
+
+private:
+    struct State;
+    static boost::asio::awaitable<void> accept_all(std::shared_ptr<State> state);
+
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace dotpair::net

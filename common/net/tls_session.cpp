@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/tls_session.hpp"
+
+#include "common/net/tls_errors.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace dotpair::net {
+
+/// What the BIO reads from and writes to; both belong to the worker.
+struct TlsSession::State {
+    SSL* ssl = nullptr;
+    dns::ConstBytes input;
+    std::vector<std::uint8_t>* output = nullptr;
+    std::string error;
+    bool close_sent = false;
+};
+
+namespace {
+
+using State = TlsSession::State;
+
+int read_fed(BIO* bio, char* out, std::size_t size, std::size_t* read) {
+    auto& state = *static_cast<State*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    if (state.input.empty()) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    *read = std::min(size, state.input.size());
+    std::memcpy(out, state.input.data(), *read);
+    state.input = state.input.subspan(*read);
+    return 1;
+}
+
+int append_output(BIO* bio, const char* bytes, std::size_t size, std::size_t* written) {
+    const auto& state = *static_cast<State*>(BIO_get_data(bio));
+    const auto* const begin = reinterpret_cast<const std::uint8_t*>(bytes);
+    state.output->insert(state.output->end(), begin, begin + size);
+    *written = size;
+    return 1;
+}
+
+long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+/// Made once and never freed: sessions of every thread use it.
+const BIO_METHOD* lending_method() {
+    static const BIO_METHOD* const method = [] {
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "lent memory");
+        BIO_meth_set_read_ex(made, read_fed);
+        BIO_meth_set_write_ex(made, append_output);
+        BIO_meth_set_ctrl(made, control);
+        return made;
+    }();
+    return method;
+}
+
+}  // namespace
+
+TlsSession::TlsSession(SSL* ssl) : state_(std::make_unique<State>()) {
+    state_->ssl = ssl;
+    BIO* const bio = BIO_new(lending_method());
+    BIO_set_data(bio, state_.get());
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+}
+
+TlsSession::TlsSession(TlsSession&&) noexcept = default;
+
+TlsSession& TlsSession::operator=(TlsSession&& other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+}
+
+TlsSession::~TlsSession() {
+    if (state_) {
+        // OpenSSL takes a session that ends without close_notify for spoilt and would waste its
+        // last ticket. A lost connection is what tickets are for; those that fatal alerts spoil are
+        // gone already.
+        SSL_set_shutdown(state_->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(state_->ssl);
+    }
+}
+
+void TlsSession::feed(dns::ConstBytes ciphertext) {
+    state_->input = ciphertext;
+}
+
+dns::ConstBytes TlsSession::unread() const {
+    return state_->input;
+}
+
+void TlsSession::write_to(std::vector<std::uint8_t>& output) {
+    state_->output = &output;
+}
+
+TlsSession::Progress TlsSession::progress_of(int result) {
+    const int error = SSL_get_error(state_->ssl, result);
+    switch (error) {
+        case SSL_ERROR_NONE:
+            return Progress::done;
+        case SSL_ERROR_WANT_READ:
+            return Progress::needs_input;
+        case SSL_ERROR_ZERO_RETURN:
+            return Progress::closed;
+        default:
+            state_->error = describe_tls_failure(state_->ssl);
+            return Progress::failed;
+    }
+}
+
+TlsSession::Progress TlsSession::handshake() {
+    ERR_clear_error();
+    return progress_of(SSL_do_handshake(state_->ssl));
+}
+
+TlsSession::ReadResult TlsSession::read(dns::Bytes plain) {
+    ERR_clear_error();
+    std::size_t size = 0;
+    const int result = SSL_read_ex(state_->ssl, plain.data(), plain.size(), &size);
+    return {progress_of(result), size};
+}
+
+bool TlsSession::write(dns::ConstBytes plain) {
+    ERR_clear_error();
+    std::size_t written = 0;
+    if (plain.empty() || SSL_write_ex(state_->ssl, plain.data(), plain.size(), &written) == 1) {
+        return true;
+    }
+    state_->error = describe_tls_failure(state_->ssl);
+    return false;
+}
+
+void TlsSession::close() {
+    if (!state_->close_sent && SSL_is_init_finished(state_->ssl) == 1) {
+        state_->close_sent = true;
+        ERR_clear_error();
+        SSL_shutdown(state_->ssl);
+        ERR_clear_error();
+    }
+}
+
+TlsFacts TlsSession::facts() const {
+    TlsFacts facts;
+    facts.version = SSL_get_version(state_->ssl);
+    facts.cipher = SSL_get_cipher_name(state_->ssl);
+    facts.resumed = SSL_session_reused(state_->ssl) == 1;
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(state_->ssl, &name, &size);
+    facts.alpn.assign(reinterpret_cast<const char*>(name), size);
+    return facts;
+}
+
+std::string TlsSession::error_text() const {
+    return state_->error;
+}
+
+}  // namespace dotpair::net

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/wire.hpp"
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dotpair::net {
+
+/// What a finished handshake agreed on, for logs.
+struct TlsFacts {
+    std::string version;  // "TLSv1.3"
+    std::string cipher;
+    std::string alpn;  // empty when none was selected
+    bool resumed = false;
+};
+
+/// One TLS session without a socket: ciphertext in, ciphertext out, through a BIO that lends both
+/// ways.
+///
+/// Nothing is copied on the way in: OpenSSL reads from the fed bytes, which belong to the worker.
+/// All records written in a turn gather in one output buffer, so the caller can send them with one
+/// system call. Thread: the worker that owns the connection. An idle session holds no buffers
+/// (SSL_MODE_RELEASE_BUFFERS).
+class TlsSession {
+public:
+    enum class Progress : std::uint8_t {
+        done,         // handshake: finished; read: `size` octets are there
+        needs_input,  // all fed ciphertext is used up
+        closed,       // the peer sent close_notify (RFC 8446 section 6.1)
+        failed,       // error_text() says why; an alert may wait in the output: send it, then close
+    };
+
+    struct ReadResult {
+        Progress progress = Progress::needs_input;
+        std::size_t size = 0;
+    };
+
+    /// Takes over one reference to `ssl`, which is set to connect or accept state.
+    explicit TlsSession(SSL* ssl);
+    TlsSession(TlsSession&&) noexcept;
+    TlsSession& operator=(TlsSession&&) noexcept;
+    ~TlsSession();
+
+    /// Lends ciphertext for the calls that follow. REQUIRES: unread() is empty; the bytes stay in
+    /// place until unread() is empty again or was copied away and fed anew.
+    void feed(dns::ConstBytes ciphertext);
+    dns::ConstBytes unread() const;
+
+    /// Where handshake(), read(), write() and close() append records. REQUIRES: set before the
+    /// first of them, and `output` outlives their calls.
+    void write_to(std::vector<std::uint8_t>& output);
+
+    Progress handshake();
+
+    /// Decrypts at most one record into `plain` (16 KiB hold any): what came in one call came in
+    /// one record. REQUIRES: handshake() returned done.
+    ReadResult read(dns::Bytes plain);
+
+    /// Encrypts all of `plain` as one record per 16 KiB begun. False when the session is broken.
+    bool write(dns::ConstBytes plain);
+
+    /// Appends close_notify; once.
+    void close();
+
+    TlsFacts facts() const;
+
+    /// One line for the operator: OpenSSL's reason, or the verification failure in words
+    /// ("certificate has expired", "no pin matches; the server's is sha256/...").
+    std::string error_text() const;
+
+    struct State;  // of the BIO
+
+private:
+    Progress progress_of(int result);
+
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dotpair::net
