@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "common/app/worker_group.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+namespace dotpair::app {
+namespace {
+
+/// Signals come to the waiting thread alone: blocked before any other thread is made.
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD}) {
+        sigaddset(&signals, signal);
+    }
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+/// The first exception that left a worker.
+class FirstFailure {
+public:
+    void keep(std::exception_ptr failure) {
+        const std::scoped_lock lock(mutex_);
+        if (!failure_) {
+            failure_ = std::move(failure);
+        }
+    }
+
+    void rethrow() {
+        if (failure_) {
+            std::rethrow_exception(failure_);
+        }
+    }
+
+private:
+    std::mutex mutex_;
+    std::exception_ptr failure_;
+};
+
+void run_worker(Worker& worker, FirstFailure& failure, std::atomic<std::size_t>& running) {
+    try {
+        worker.loop().post([&worker] { worker.start(); });
+        worker.loop().run();
+    } catch (...) {
+        failure.keep(std::current_exception());
+    }
+    --running;
+    ::kill(::getpid(), SIGCHLD);  // wakes the waiting thread
+}
+
+void stop_all(const std::vector<Worker*>& workers, bool politely) {
+    for (Worker* const worker : workers) {
+        if (politely) {
+            worker->loop().post([worker] { worker->drain(); });
+        } else {
+            worker->loop().stop();
+        }
+    }
+}
+
+}  // namespace
+
+void run_until_signal(
+    const std::vector<Worker*>& workers,
+    const std::function<void()>& ready,
+    const std::function<void()>& report
+) {
+    const sigset_t signals = block_signals();
+    FirstFailure failure;
+    std::atomic<std::size_t> running = workers.size();
+    std::vector<std::jthread> threads;
+    threads.reserve(workers.size());
+    for (Worker* const worker : workers) {
+        threads.emplace_back([worker, &failure, &running] { run_worker(*worker, failure, running); }
+        );
+    }
+    ready();
+    bool stopping = false;
+    while (running > 0) {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        const bool worker_died = signal == SIGCHLD && running < workers.size() && !stopping;
+        if (signal == SIGUSR1) {
+            report();
+        } else if (signal != SIGCHLD || worker_died) {
+            stop_all(workers, !stopping && !worker_died);
+            stopping = true;
+        }
+    }
+    threads.clear();  // joins
+    failure.rethrow();
+}
+
+}  // namespace dotpair::app
