@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "client-proxy/client_proxy.hpp"
+
+#include "client-proxy/client_worker.hpp"
+#include "common/app/descriptors.hpp"
+#include "common/app/listening.hpp"
+#include "common/app/notify.hpp"
+#include "common/app/worker_group.hpp"
+#include "common/net/socket_options.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dotpair::client {
+namespace {
+
+constexpr std::size_t spare_descriptors = 64;  // listeners, upstreams, transfers, the loop's own
+
+using Workers = std::vector<std::unique_ptr<ClientWorker>>;
+
+/// The first worker finds out what the host has; the others open the same (SO_REUSEPORT).
+std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers) {
+    const auto opened =
+        app::open_all(config.listen, config.listen_by_default, [&](const net::Endpoint& at) {
+            net::require_free_port(at, true);
+            workers.front()->listen(at);
+        });
+    for (std::size_t index = 1; index < workers.size(); ++index) {
+        app::open_all(opened, false, [&](const net::Endpoint& at) { workers[index]->listen(at); });
+    }
+    return opened;
+}
+
+template <typename Read>
+std::uint64_t sum(const Workers& workers, Read read) {
+    std::uint64_t total = 0;
+    for (const auto& worker : workers) {
+        total += read(*worker).value();
+    }
+    return total;
+}
+
+void log_queries(const Workers& workers) {
+    const auto count = [&workers](net::Counter ClientCounters::*counter) {
+        return sum(workers, [counter](const ClientWorker& worker) -> const net::Counter& {
+            return worker.counters().*counter;
+        });
+    };
+    spdlog::info(
+        "stats queries udp={} tcp={} transfers={} answers={} failures={} answered_here={} "
+        "too_short={} not_queries={} "
+        "clients_gone={}",
+        count(&ClientCounters::udp_queries),
+        count(&ClientCounters::tcp_queries),
+        count(&ClientCounters::transfers),
+        count(&ClientCounters::answers),
+        count(&ClientCounters::failures),
+        count(&ClientCounters::answered_here),
+        count(&ClientCounters::too_short),
+        count(&ClientCounters::not_queries),
+        count(&ClientCounters::clients_gone)
+    );
+}
+
+void log_upstream(const Workers& workers) {
+    const auto count = [&workers](net::Counter net::ConnectionCounters::*counter) {
+        return sum(workers, [counter](const ClientWorker& worker) -> const net::Counter& {
+            return worker.pool_counters().connections.*counter;
+        });
+    };
+    const auto pool = [&workers](net::Counter PoolCounters::*counter) {
+        return sum(workers, [counter](const ClientWorker& worker) -> const net::Counter& {
+            return worker.pool_counters().*counter;
+        });
+    };
+    spdlog::info(
+        "stats upstream connections={} resumed={} failed={} records_out={} records_in={} "
+        "bytes_out={} bytes_in={} "
+        "written_again={} unmatched={}",
+        count(&net::ConnectionCounters::opened),
+        count(&net::ConnectionCounters::resumed),
+        count(&net::ConnectionCounters::failed),
+        count(&net::ConnectionCounters::records_out),
+        count(&net::ConnectionCounters::records_in),
+        count(&net::ConnectionCounters::bytes_out),
+        count(&net::ConnectionCounters::bytes_in),
+        pool(&PoolCounters::written_again),
+        pool(&PoolCounters::unmatched)
+    );
+}
+
+void log_clients(const Workers& workers) {
+    const auto count = [&workers](net::Counter net::FrontendCounters::*counter) {
+        return sum(workers, [counter](const ClientWorker& worker) -> const net::Counter& {
+            return worker.frontend_counters().*counter;
+        });
+    };
+    net::LatencyHistogram::Sums latencies{};
+    for (const auto& worker : workers) {
+        worker->counters().latency.add_to(latencies);
+    }
+    spdlog::info(
+        "stats clients tcp_connections={} tcp_refused={} short_frames={} latency_p50_us={} "
+        "latency_p99_us={}",
+        count(&net::FrontendCounters::admitted),
+        count(&net::FrontendCounters::refused),
+        count(&net::FrontendCounters::short_frames),
+        net::LatencyHistogram::percentile(latencies, 0.50),
+        net::LatencyHistogram::percentile(latencies, 0.99)
+    );
+}
+
+void log_stats(const Workers& workers) {
+    log_queries(workers);
+    log_upstream(workers);
+    log_clients(workers);
+}
+
+}  // namespace
+
+int run(const Config& config) {
+    app::raise_descriptor_limit(config.workers * (config.tcp_clients + spare_descriptors));
+    Workers workers;
+    std::vector<app::Worker*> running;
+    for (std::size_t index = 0; index < config.workers; ++index) {
+        workers.push_back(std::make_unique<ClientWorker>(config));
+        running.push_back(workers.back().get());
+    }
+    const std::string listening = app::join(open_listeners(config, workers));
+    app::run_until_signal(
+        running,
+        [&] {
+            spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
+            app::notify_ready("listening on " + listening);
+        },
+        [&] { log_stats(workers); }
+    );
+    app::notify_stopping();
+    log_stats(workers);
+    return 0;
+}
+
+}  // namespace dotpair::client

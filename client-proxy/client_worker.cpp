@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#include "client-proxy/client_worker.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace dotpair::client {
+namespace {
+
+QueryRelay::Settings relay_settings(const Config& config) {
+    QueryRelay::Settings settings;
+    settings.edns = config.edns;
+    settings.padding = config.padding;
+    settings.max_queries = config.queries;
+    settings.query_timeout = config.query_timeout;
+    const auto units = config.tcp_idle_timeout.count() / 100;  // RFC 7828 section 3.1
+    settings.keepalive = static_cast<std::uint16_t>(std::min<std::int64_t>(units, UINT16_MAX));
+    return settings;
+}
+
+/// Between two messages of a transfer no more time may pass than a query has for its answer.
+net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionSettings settings) {
+    settings.idle_timeout = config.query_timeout;
+    return settings;
+}
+
+}  // namespace
+
+ClientWorker::ClientWorker(const Config& config)
+    : config_(config),
+      relay_(relay_settings(config)),
+      pool_(loop_, relay_, *this, config),
+      streams_(loop_, *this, stream_settings(), nullptr, nullptr),
+      transfers_(
+          loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
+      ),
+      scratch_(dns::max_error_answer),
+      deadline_(loop_.context()),
+      drain_end_(loop_.context()) {}
+
+ClientWorker::~ClientWorker() = default;
+
+net::StreamFrontend::Settings ClientWorker::stream_settings() {
+    net::StreamFrontend::Settings settings;
+    settings.connection.open_timeout = config_.connect_timeout;
+    settings.connection.message_timeout = config_.tcp_idle_timeout;
+    settings.connection.idle_timeout = config_.tcp_idle_timeout;
+    settings.connection.queued_bytes = config_.queued_bytes;
+    settings.connection.counters = &tcp_connections_;
+    settings.connections = config_.tcp_clients;
+    settings.queries_per_connection = config_.queries_per_connection;
+    return settings;
+}
+
+void ClientWorker::listen(const net::Endpoint& at) {
+    auto socket = net::UdpBatchSocket::listening(loop_, *this, at);
+    streams_.listen(at, false);
+    datagrams_.push_back(std::move(socket));
+}
+
+void ClientWorker::start() {
+    for (const auto& socket : datagrams_) {
+        socket->start();
+    }
+    streams_.start();
+}
+
+/// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see
+/// to.
+void ClientWorker::drain() {
+    draining_ = true;
+    streams_.stop_taking();
+    for (const auto& socket : datagrams_) {
+        socket->stop_reading();
+    }
+    // Transfers have no deadline of their own.
+    drain_end_.expires_after(config_.query_timeout);
+    drain_end_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            stop();
+        }
+    });
+    finish_draining();
+}
+
+void ClientWorker::finish_draining() {
+    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
+        stop();
+    }
+}
+
+void ClientWorker::stop() {
+    streams_.stop();
+    loop_.stop();
+}
+
+// Queries in
+
+QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport from) {
+    const QueryRelay::Accepted accepted = relay_.accept_query(message, from, loop_.now(), scratch_);
+    using Kind = QueryRelay::Accepted::Kind;
+    switch (accepted.kind) {
+        case Kind::too_short:
+            counters_.too_short.add();
+            break;
+        case Kind::not_a_query:
+            counters_.not_queries.add();
+            break;
+        case Kind::answered:
+            counters_.answered_here.add();
+            break;
+        case Kind::transfer:
+            counters_.transfers.add();
+            break;
+        case Kind::query:
+            (from == Transport::udp ? counters_.udp_queries : counters_.tcp_queries).add();
+            arm_deadline();
+            break;
+    }
+    return accepted;
+}
+
+void ClientWorker::remember(QueryId query, ReturnTo to) {
+    if (query.index >= returns_.size()) {
+        returns_.resize(query.index + 1);
+    }
+    returns_[query.index] = std::move(to);
+}
+
+void ClientWorker::on_datagram(
+    net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from
+) {
+    const QueryRelay::Accepted accepted = accept(message, Transport::udp);
+    using Kind = QueryRelay::Accepted::Kind;
+    if (accepted.kind == Kind::query) {
+        remember(accepted.query, {&socket, from, {}});
+        pool_.send(accepted.query);
+    } else if (accepted.kind == Kind::answered) {
+        socket.queue(dns::ConstBytes(scratch_).first(accepted.answer_size), from);
+        socket.flush();
+    } else if (accepted.kind == Kind::transfer) {
+        start_transfer(
+            accepted.query, {{}, socket.shared_from_this(), from, relay_.udp_size(accepted.query)}
+        );
+    }
+}
+
+void ClientWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
+    const QueryRelay::Accepted accepted = accept(message, Transport::tcp);
+    using Kind = QueryRelay::Accepted::Kind;
+    if (accepted.kind == Kind::query) {
+        remember(accepted.query, {nullptr, {}, client.id()});
+        client.query_begun();
+        pool_.send(accepted.query);
+    } else if (accepted.kind == Kind::answered) {
+        client.outbox().append(dns::ConstBytes(scratch_).first(accepted.answer_size));
+        client.answers_added();
+    } else if (accepted.kind == Kind::transfer) {
+        start_transfer(accepted.query, {client.id(), nullptr, {}, 0});
+    }
+}
+
+void ClientWorker::start_transfer(QueryId query, const net::TransferClient& client) {
+    if (transfers_.start(relay_.query_message(query), client)) {
+        relay_.forget(query);
+        return;
+    }
+    remember(query, {client.udp.get(), client.path, client.stream});
+    if (net::ClientConnection* const stream = find_client(client.stream)) {
+        stream->query_begun();
+    }
+    answer_locally(
+        query, {dns::Rcode::servfail, dns::extended_error::other, "too many transfers under way"}
+    );
+}
+
+// Answers out
+
+void ClientWorker::on_answer(QueryId query, dns::Bytes answer) {
+    ReturnTo& to = returns_[query.index];
+    counters_.latency.record(loop_.now() - relay_.accepted_at(query));
+    if (to.udp != nullptr) {
+        counters_.answers.add();
+        to.udp->queue(relay_.finish_in_place(query, answer), to.path);
+    } else if (net::ClientConnection* const client = streams_.find(to.stream)) {
+        counters_.answers.add();
+        relay_.finish_into(query, answer, client->outbox());
+        client->answers_added();
+        client->query_ended();
+    } else {
+        counters_.clients_gone.add();
+        relay_.forget(query);
+    }
+    finish_draining();
+}
+
+void ClientWorker::on_answers_end() {
+    flush_datagrams();
+}
+
+void ClientWorker::on_batch_end(net::UdpBatchSocket& socket) {
+    socket.flush();
+}
+
+void ClientWorker::flush_datagrams() {
+    for (const auto& socket : datagrams_) {
+        socket->flush();
+    }
+}
+
+void ClientWorker::on_refused(net::UdpBatchSocket& /*socket*/) {
+}  // an app that left; it was not waiting
+
+void ClientWorker::on_query_failed(QueryId query, const dns::ErrorReason& reason) {
+    answer_locally(query, reason);
+}
+
+void ClientWorker::answer_locally(QueryId query, const dns::ErrorReason& reason) {
+    ReturnTo& to = returns_[query.index];
+    const dns::ConstBytes answer =
+        dns::ConstBytes(scratch_).first(relay_.fail(query, reason, scratch_));
+    if (to.udp != nullptr) {
+        counters_.failures.add();
+        to.udp->queue(answer, to.path);
+        to.udp->flush();
+    } else if (net::ClientConnection* const client = streams_.find(to.stream)) {
+        counters_.failures.add();
+        client->outbox().append(answer);
+        client->answers_added();
+        client->query_ended();
+    } else {
+        counters_.clients_gone.add();
+    }
+    finish_draining();
+}
+
+// Time: one timer for all queries, since the oldest is always the next to expire.
+
+void ClientWorker::arm_deadline() {
+    const auto at = relay_.next_deadline();
+    if (deadline_armed_ || !at) {
+        return;
+    }
+    deadline_armed_ = true;
+    deadline_.expires_at(*at);
+    deadline_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            deadline_armed_ = false;
+            expire();
+        }
+    });
+}
+
+void ClientWorker::expire() {
+    while (const auto query = relay_.expired(loop_.now())) {
+        answer_locally(*query, pool_.abandon(*query));
+    }
+    arm_deadline();
+}
+
+// Stream clients and transfers
+
+void ClientWorker::on_client_drained(policy::SlotId client) {
+    transfers_.client_drained(client);
+}
+
+void ClientWorker::on_client_gone(
+    policy::SlotId client, const net::Endpoint& from, const std::string& reason
+) {
+    spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
+    transfers_.client_gone(client);
+    finish_draining();
+}
+
+std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t attempt) {
+    return pool_.transfer_target(attempt);
+}
+
+void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
+    pool_.transfer_target_failed(peer, reason);
+}
+
+net::ClientConnection* ClientWorker::find_client(policy::SlotId id) {
+    return streams_.find(id);
+}
+
+}  // namespace dotpair::client

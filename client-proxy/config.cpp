@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "client-proxy/config.hpp"
+
+#include "common/app/options.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+namespace dotpair::client {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint16_t dns_port = 53;
+
+void bind_addresses(app::OptionSet& options, Config& config) {
+    options.endpoints(
+        "listen",
+        config.listen,
+        dns_port,
+        app::with_default("where apps ask, by UDP and TCP; repeatable", "127.0.0.1@53 and ::1@53")
+    );
+    options.list(
+        "upstream",
+        "ADDR[@PORT][#NAME][,pin=sha256/BASE64]...",
+        "DoT server to ask, the preferred one first; port 853 unless given; repeatable",
+        [&config](const std::string& option, const std::string& text) {
+            config.upstreams.push_back(net::parse_upstream(option, text));
+        }
+    );
+    options.choice<Profile>(
+        "profile",
+        config.profile,
+        {{"strict", Profile::strict}, {"opportunistic", Profile::opportunistic}},
+        "whether an upstream has to prove who it is"
+    );
+    options.file(
+        "ca-file",
+        config.ca_file,
+        app::with_default("PEM file of trust anchors", "the system's trust store")
+    );
+    options.choice<policy::EdnsMode>(
+        "edns",
+        config.edns,
+        {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
+        "rebuild keepalive and padding for each hop, or change the ID alone"
+    );
+    options.choice<policy::Padding>(
+        "padding",
+        config.padding,
+        {{"off", policy::Padding::off}, {"edns", policy::Padding::edns}},
+        "pad every query, or only those that come padded"
+    );
+}
+
+void bind_times(app::OptionSet& options, Config& config) {
+    options.duration(
+        "query-timeout",
+        config.query_timeout,
+        10min,
+        "from a query to its answer, all attempts together"
+    );
+    options.duration(
+        "connect-timeout", config.connect_timeout, 10min, "TCP and TLS handshake with one upstream"
+    );
+    options.duration(
+        "idle-timeout", config.idle_timeout, 24h, "an upstream connection without queries"
+    );
+    options.duration(
+        "tcp-idle-timeout",
+        config.tcp_idle_timeout,
+        24h,
+        "an app's TCP connection without queries, or in the middle of one"
+    );
+}
+
+void bind_limits(app::OptionSet& options, Config& config) {
+    options.count("workers", config.workers, 1024, "threads, each with sockets of its own");
+    options.count(
+        "connections-per-upstream",
+        config.connections_per_upstream,
+        64,
+        "TLS connections per worker and upstream, transfers not counted"
+    );
+    options.count(
+        "queries-per-connection",
+        config.queries_per_connection,
+        65536,
+        "queries in flight on one upstream connection"
+    );
+    options.count(
+        "queries", config.queries, 1'000'000, "queries waiting for an answer, per worker"
+    );
+    options.count(
+        "tcp-clients", config.tcp_clients, 1'000'000, "TCP connections of apps, per worker"
+    );
+    options.count("transfers", config.transfers, 65536, "zone transfers under way, per worker");
+    options.size(
+        "queued-bytes",
+        config.queued_bytes,
+        64 * app::kibibyte + 2,
+        app::gibibyte,
+        "waiting to be written on one connection; then its reading stops"
+    );
+}
+
+/// Whether an upstream can be used as configured, which no option can tell alone.
+void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
+    const auto where = net::to_string(upstream.endpoint);
+    if (upstream.endpoint.port == dns_port || upstream.endpoint.port == 0) {
+        throw ConfigError(fmt::format(
+            "--upstream: '{}' asks for TLS on port {}, which RFC 7858 section 3.1 rules out: DNS "
+            "over "
+            "TLS has port 853",
+            where,
+            upstream.endpoint.port
+        ));
+    }
+    if (config.profile == Profile::strict && upstream.name.empty() && upstream.pins.empty()) {
+        throw ConfigError(fmt::format(
+            "--upstream: '{0}' does not say who the server has to be: add its name ('{0}#NAME') or "
+            "its "
+            "key ('{0},pin=sha256/...'), or encrypt without asking with --profile opportunistic",
+            where
+        ));
+    }
+    if (upstream.pins.size() == 1) {  // P-15
+        config.warnings.push_back(fmt::format(
+            "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
+            where
+        ));
+    }
+}
+
+void check(Config& config) {
+    if (config.upstreams.empty()) {
+        throw ConfigError(
+            "--upstream: nothing is given: name the DoT server to ask, such as --upstream "
+            "9.9.9.9#dns.quad9.net"
+        );
+    }
+    for (auto upstream = config.upstreams.begin(); upstream != config.upstreams.end(); ++upstream) {
+        check_upstream(*upstream, config);
+        const auto is_same = [&](const net::UpstreamAddress& other) {
+            return other.endpoint == upstream->endpoint && other.name == upstream->name;
+        };
+        if (std::any_of(config.upstreams.begin(), upstream, is_same)) {
+            throw ConfigError(
+                fmt::format("--upstream: '{}' is given twice", net::to_string(upstream->endpoint))
+            );
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<Config> read_config(int argc, const char* const* argv) {
+    Config config;
+    app::OptionSet options(
+        "dotpair-client", "Answers plain DNS from apps by asking a DNS-over-TLS server."
+    );
+    bind_addresses(options, config);
+    bind_times(options, config);
+    bind_limits(options, config);
+    options.process_options(config.log_level, config.check_only);
+    if (!options.read(argc, argv)) {
+        return std::nullopt;
+    }
+    check(config);
+    config.listen_by_default = config.listen.empty();
+    if (config.listen_by_default) {
+        config.listen = {
+            {boost::asio::ip::address_v4::loopback(), dns_port},
+            {boost::asio::ip::address_v6::loopback(), dns_port},
+        };
+    }
+    return config;
+}
+
+}  // namespace dotpair::client

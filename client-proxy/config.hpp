@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/endpoint.hpp"
+#include "common/policy/edns_mode.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dotpair::client {
+
+enum class Profile { strict, opportunistic };  // RFC 8310 section 5
+
+/// Every option of dotpair-client with its default. Checked once by read_config(), constant
+/// afterwards.
+struct Config {
+    std::vector<net::Endpoint> listen;  // never empty; see listen_by_default
+    bool listen_by_default = true;  // nobody named them: a family that the host lacks is skipped
+    std::vector<net::UpstreamAddress> upstreams;  // never empty, in order of preference
+    Profile profile = Profile::strict;
+    std::string ca_file;  // empty: the system's trust store
+    policy::EdnsMode edns = policy::EdnsMode::managed;
+    policy::Padding padding = policy::Padding::off;
+    std::size_t workers = 1;
+
+    std::chrono::milliseconds query_timeout{
+        4000};  // from acceptance to answer, all attempts together
+    std::chrono::milliseconds connect_timeout{1500};  // TCP and TLS handshake with one upstream
+    std::chrono::milliseconds idle_timeout{30000};    // an upstream connection without queries
+    std::chrono::milliseconds tcp_idle_timeout{
+        10000};  // an app's TCP connection without queries, or mid-frame
+
+    std::size_t connections_per_upstream = 2;  // per worker; transfers not counted
+    std::size_t queries_per_connection = 4096;
+    std::size_t queries = 16384;     // accepted and not yet answered, per worker
+    std::size_t tcp_clients = 1000;  // connections of apps, per worker
+    std::size_t queued_bytes =
+        std::size_t{1024} * 1024;  // waiting to be written per connection; then its reading stops
+
+    std::size_t transfers = 16;  // zone transfers under way, per worker
+
+    std::string log_level = "info";
+    bool check_only = false;            // --check-config
+    std::vector<std::string> warnings;  // what works but deserves a look; logged at start
+};
+
+/// Reads the command line and the file it names. Nothing when --help or --version was asked and has
+/// been printed. Throws ConfigError.
+std::optional<Config> read_config(int argc, const char* const* argv);
+
+}  // namespace dotpair::client

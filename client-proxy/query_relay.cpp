@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+#include "client-proxy/query_relay.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace dotpair::client {
+namespace {
+
+constexpr std::size_t edit_room =
+    dns::empty_opt_size + 2 * dns::option_header_size + dns::query_padding_block;
+constexpr std::size_t answer_room = dns::option_header_size + 2;  // keepalive and its value
+constexpr std::uint8_t max_times_written = 16;  // whatever becomes of the connections
+constexpr std::size_t kept_capacity = 1024;     // of a query's memory when it serves the next
+/// Of an OPT that we add: what the app takes without one, and the answer's own OPT. More would let
+/// a resolver fill an answer beyond what the app can take, which it then would get cut.
+constexpr std::uint16_t added_udp_size = dns::default_udp_size + dns::empty_opt_size;
+
+}  // namespace
+
+QueryRelay::QueryRelay(const Settings& settings)
+    : settings_(settings), queries_(settings.max_queries) {}
+
+QueryRelay::Accepted QueryRelay::accept_query(
+    dns::ConstBytes message, Transport from, policy::TimePoint now, dns::Bytes scratch
+) {
+    const auto answered = [&](const dns::ErrorReason& reason) {
+        return Accepted{
+            Accepted::Kind::answered, {}, dns::make_error_answer(message, reason, scratch)};
+    };
+    const dns::Layout layout =
+        message.size() < dns::header_size ? dns::Layout{} : dns::inspect(message);
+    const policy::Intake intake = policy::classify(message, layout);
+    switch (intake) {
+        case policy::Intake::too_short:
+            return {Accepted::Kind::too_short, {}, 0};
+        case policy::Intake::not_a_query:
+            return {Accepted::Kind::not_a_query, {}, 0};
+        case policy::Intake::dso:
+            return answered(
+                {dns::Rcode::notimp, dns::extended_error::not_supported, "no DSO through a proxy"}
+            );
+        case policy::Intake::query:
+        case policy::Intake::transfer:
+            break;
+    }
+    const auto id = queries_.add(now + settings_.query_timeout);
+    if (!id) {
+        return answered(
+            {dns::Rcode::servfail, dns::extended_error::other, "too many queries in flight"}
+        );
+    }
+    Query& query = queries_.at(*id);
+    query.message.resize(std::min(message.size() + edit_room, dns::max_message_size));
+    std::memcpy(query.message.data(), message.data(), message.size());
+    dns::EditableMessage editable{query.message, message.size(), layout};
+    query.question_hash = layout.question_hash;
+    query.original_id = dns::header::id(message);
+    query.is_written = false;
+    query.times_written = 0;
+    query.from = from;
+    query.signature = layout.signature;
+    query.opcode = dns::header::opcode(message);
+    query.wishes = policy::read_wishes(editable);
+    query.opt_added = false;
+    if (!edit_query(query, editable, intake == policy::Intake::transfer)) {
+        end(*id, query);
+        return answered({dns::Rcode::formerr, dns::extended_error::none, {}});
+    }
+    query.message.resize(editable.size);
+    return {
+        intake == policy::Intake::transfer ? Accepted::Kind::transfer : Accepted::Kind::query,
+        *id,
+        0};
+}
+
+/// Hop-by-hop options out, ours in. False when an option has to go and cannot. A transfer's answers
+/// pass as they are, so nothing is added to its query that would have to be taken out of them.
+bool QueryRelay::edit_query(Query& query, dns::EditableMessage& message, bool is_transfer) const {
+    if (!policy::may_edit(settings_.edns, message.layout)) {
+        return true;
+    }
+    if (dns::remove_hop_options(message) == dns::Edit::impossible) {
+        return false;
+    }
+    if (is_transfer) {
+        return true;
+    }
+    const bool can_add_opt = query.opcode == dns::Opcode::query && message.layout.has_question;
+    const bool pad_all = settings_.padding == policy::Padding::edns;
+    if (pad_all && message.layout.opt_count == 0 && can_add_opt) {
+        query.opt_added = dns::add_opt(message, added_udp_size) == dns::Edit::done;
+    }
+    dns::add_option(message, dns::option_code::keepalive, {});
+    if (pad_all || query.wishes.padding) {
+        dns::add_padding(message, dns::query_padding_block);  // the last edit (P-70)
+    }
+    return true;
+}
+
+bool QueryRelay::write_query(
+    QueryId id, policy::PendingQueries& ids, policy::Outbox& outbox, std::uint32_t connection
+) {
+    Query& query = queries_.at(id);
+    std::uint16_t wire_id = query.original_id;
+    if (query.signature == dns::Signature::sig0) {
+        if (!ids.reserve_exactly(wire_id, query.question_hash, id)) {
+            return false;
+        }
+    } else {
+        const auto reserved = ids.reserve(wire_id, query.question_hash, id);
+        if (!reserved) {
+            return false;
+        }
+        wire_id = *reserved;
+    }
+    const dns::Bytes frame = outbox.prepare(query.message.size());
+    std::memcpy(frame.data(), query.message.data(), query.message.size());
+    dns::header::set_id(frame, wire_id);
+    outbox.commit(query.message.size());
+    query.connection = connection;
+    query.wire_id = wire_id;
+    query.is_written = true;
+    ++query.times_written;
+    queries_.dequeue(waiting, id);
+    return true;
+}
+
+std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
+    const Query& query = queries_.at(id);
+    return query.is_written ? std::optional{Written{query.connection, query.wire_id}}
+                            : std::nullopt;
+}
+
+bool QueryRelay::may_write_again(QueryId id) {
+    Query& query = queries_.at(id);
+    query.is_written = false;
+    return query.opcode == dns::Opcode::query && query.times_written < max_times_written;
+}
+
+std::optional<QueryId> QueryRelay::match_answer(
+    policy::PendingQueries& ids, dns::ConstBytes answer, Unmatched& why
+) {
+    if (answer.size() < dns::header_size || !dns::header::is_answer(answer)) {
+        why = Unmatched::malformed;
+        return std::nullopt;
+    }
+    using Match = policy::PendingQueries::Match;
+    const auto [match, query] = ids.match(dns::header::id(answer), dns::hash_question(answer));
+    if (match == Match::found && queries_.find(query) != nullptr) {
+        return query;
+    }
+    why = match == Match::mismatch  ? Unmatched::wrong_question
+          : match == Match::unknown ? Unmatched::unknown
+                                    : Unmatched::late;
+    return std::nullopt;
+}
+
+dns::Bytes QueryRelay::finish_in_place(QueryId id, dns::Bytes answer) {
+    Query& query = queries_.at(id);
+    dns::header::set_id(answer, query.original_id);
+    const bool edit = settings_.edns == policy::EdnsMode::managed;
+    const bool cut = query.from == Transport::udp && answer.size() > query.wishes.udp_size;
+    dns::EditableMessage message{
+        answer, answer.size(), edit || cut ? dns::inspect(answer) : dns::Layout{}};
+    undo_edits(query, message);
+    if (query.from == Transport::udp && message.size > query.wishes.udp_size) {
+        dns::truncate_answer(message, query.wishes.udp_size);
+    }
+    end(id, query);
+    return message.bytes();
+}
+
+void QueryRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {
+    Query& query = queries_.at(id);
+    const std::size_t room = std::min(answer.size() + answer_room, dns::max_message_size);
+    const dns::Bytes frame = outbox.prepare(room);
+    std::memcpy(frame.data(), answer.data(), answer.size());
+    dns::header::set_id(frame, query.original_id);
+    dns::EditableMessage message{frame, answer.size(), {}};
+    if (settings_.edns == policy::EdnsMode::managed) {
+        message.layout = dns::inspect(message.bytes());
+    }
+    undo_edits(query, message);
+    outbox.commit(message.size);
+    end(id, query);
+}
+
+/// What cannot be edited passes as it came: the app is told what the resolver said.
+void QueryRelay::undo_edits(const Query& query, dns::EditableMessage& answer) const {
+    if (!policy::may_edit(settings_.edns, answer.layout) ||
+        query.signature != dns::Signature::none) {
+        return;
+    }
+    if (query.opt_added) {
+        dns::remove_opt(answer);
+        return;
+    }
+    dns::remove_hop_options(answer);
+    if (query.from == Transport::tcp && query.wishes.keepalive) {
+        std::array<std::uint8_t, 2> timeout{};
+        dns::write_u16(timeout.data(), settings_.keepalive);
+        dns::add_option(answer, dns::option_code::keepalive, timeout);
+    }
+}
+
+std::size_t QueryRelay::fail(QueryId id, const dns::ErrorReason& reason, dns::Bytes out) {
+    Query& query = queries_.at(id);
+    if (query.opt_added) {
+        dns::EditableMessage message{
+            query.message, query.message.size(), dns::inspect(query.message)};
+        dns::remove_opt(message);
+        query.message.resize(message.size);
+    }
+    const std::size_t size = dns::make_error_answer(query.message, reason, out);
+    end(id, query);
+    return size;
+}
+
+void QueryRelay::forget(QueryId id) {
+    if (Query* const query = queries_.find(id)) {
+        end(id, *query);
+    }
+}
+
+dns::ConstBytes QueryRelay::query_message(QueryId id) {
+    return queries_.at(id).message;
+}
+
+std::size_t QueryRelay::udp_size(QueryId id) {
+    return queries_.at(id).wishes.udp_size;
+}
+
+void QueryRelay::end(QueryId id, Query& query) {
+    if (query.message.capacity() > kept_capacity) {
+        query.message = {};
+    }
+    queries_.remove(id);
+}
+
+}  // namespace dotpair::client

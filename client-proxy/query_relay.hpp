@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/error_answer.hpp"
+#include "common/dns/message_view.hpp"
+#include "common/policy/clock.hpp"
+#include "common/policy/edns_mode.hpp"
+#include "common/policy/outbox.hpp"
+#include "common/policy/pending_queries.hpp"
+#include "common/policy/query_intake.hpp"
+#include "common/policy/slot_table.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace dotpair::client {
+
+enum class Transport : std::uint8_t { udp, tcp };
+
+using QueryId = policy::SlotId;
+
+/// The client's heart, without sockets: an app's query in, a frame for the upstream out; an answer
+/// in, the app's bytes out.
+///
+/// Every accepted query is known by its QueryId until it ends, and it ends exactly once: with
+/// finish_in_place(), finish_into(), fail() or forget(). The memory of an ended query serves the
+/// next one.
+class QueryRelay {
+public:
+    struct Settings {
+        policy::EdnsMode edns = policy::EdnsMode::managed;
+        policy::Padding padding = policy::Padding::off;
+        std::size_t max_queries = 0;       // accepted and not ended
+        policy::Duration query_timeout{};  // from acceptance to the end
+        std::uint16_t keepalive = 0;  // told to TCP apps that ask (RFC 7828), in units of 100 ms
+    };
+
+    explicit QueryRelay(const Settings& settings);
+
+    struct Accepted {
+        enum class Kind : std::uint8_t {
+            query,     // to be written by write_query(), now or when a connection is there
+            transfer,  // to be streamed on a connection of its own; query_message() is what to send
+            answered,  // the first `answer_size` octets of `scratch` are the answer
+            too_short,
+            not_a_query,
+        };
+
+        Kind kind = Kind::too_short;
+        QueryId query;
+        std::size_t answer_size = 0;
+    };
+
+    /// Takes a message of an app. REQUIRES: scratch.size() >= max_error_answer, apart from
+    /// `message`.
+    Accepted accept_query(
+        dns::ConstBytes message, Transport from, policy::TimePoint now, dns::Bytes scratch
+    );
+
+    /// Puts the query's frame into `outbox` under an ID that is free among `ids`: the app's own
+    /// where possible, and always where SIG(0) covers it. False when there is none. `connection` is
+    /// remembered for on_connection().
+    bool write_query(
+        QueryId query, policy::PendingQueries& ids, policy::Outbox& outbox, std::uint32_t connection
+    );
+
+    /// An ended query's ID must not be used again on that connection before its answer has come
+    /// (see PendingQueries).
+    struct Written {
+        std::uint32_t connection = 0;
+        std::uint16_t wire_id = 0;
+    };
+
+    /// Where the query was written last; nothing while it waits.
+    std::optional<Written> written(QueryId query);
+
+    /// Its connection is gone. True: the query may be written again (a QUERY, and not too often
+    /// yet: P-114).
+    bool may_write_again(QueryId query);
+
+    /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
+    enum class Unmatched : std::uint8_t { malformed, unknown, late, wrong_question };
+    std::optional<QueryId> match_answer(
+        policy::PendingQueries& ids, dns::ConstBytes answer, Unmatched& why
+    );
+
+    /// Undoes our edits and restores the app's ID, in the answer's own memory; cut to the app's
+    /// size (UDP). Ends the query. The result lies in `answer`.
+    dns::Bytes finish_in_place(QueryId query, dns::Bytes answer);
+
+    /// The same into a frame for an app on TCP.
+    void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
+
+    /// Makes the answer that says what went wrong; its size in `out`. Ends the query.
+    std::size_t fail(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
+
+    /// Ends the query without an answer: its app has gone.
+    void forget(QueryId query);
+
+    /// The next query whose time is up; end it with fail().
+    std::optional<QueryId> expired(policy::TimePoint now) const { return queries_.expired(now); }
+
+    std::optional<policy::TimePoint> next_deadline() const { return queries_.next_deadline(); }
+
+    /// Queries that wait for a connection, first come first served.
+    void wait(QueryId query) { queries_.enqueue(waiting, query); }
+
+    std::optional<QueryId> first_waiting() const { return queries_.front(waiting); }
+
+    std::optional<QueryId> waiting_behind(QueryId query) const {
+        return queries_.behind(waiting, query);
+    }
+
+    /// What upstream is sent for it. Valid until the query ends.
+    dns::ConstBytes query_message(QueryId query);
+    /// What the app takes over UDP.
+    std::size_t udp_size(QueryId query);
+
+    policy::TimePoint accepted_at(QueryId query) const {
+        return queries_.deadline(query) - settings_.query_timeout;
+    }
+
+    std::size_t size() const { return queries_.size(); }
+
+private:
+    static constexpr std::size_t waiting = 0;  // the queue's number
+
+    struct Query {
+        std::vector<std::uint8_t> message;  // as edited for the upstream, the app's ID in it
+        std::uint64_t question_hash = 0;
+        std::uint32_t connection = 0;
+        std::uint16_t original_id = 0;
+        std::uint16_t wire_id = 0;
+        bool is_written = false;
+        std::uint8_t times_written = 0;
+        Transport from = Transport::udp;
+        dns::Signature signature = dns::Signature::none;
+        dns::Opcode opcode = dns::Opcode::query;
+        policy::HopWishes wishes;
+        bool opt_added = false;
+    };
+
+    bool edit_query(Query& query, dns::EditableMessage& message, bool is_transfer) const;
+    void undo_edits(const Query& query, dns::EditableMessage& answer) const;
+    void end(QueryId id, Query& query);
+
+    Settings settings_;
+    policy::SlotTable<Query, 1> queries_;
+};
+
+}  // namespace dotpair::client

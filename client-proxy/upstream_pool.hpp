@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "client-proxy/config.hpp"
+#include "client-proxy/query_relay.hpp"
+#include "common/net/query_connection.hpp"
+#include "common/net/tls_context.hpp"
+#include "common/net/transfers.hpp"
+#include "common/policy/upstream_selector.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dotpair::client {
+
+struct PoolCounters {
+    net::ConnectionCounters connections;
+    net::Counter written_again;  // queries that were sent a second time, or more often
+    net::Counter unmatched;      // answers that nobody waited for, or to another question
+};
+
+/// The few TLS connections of one worker: dials them when there is something to ask, puts each
+/// query on one, and on another when that dies.
+class UpstreamPool final : private net::QueryConnection::Owner {
+public:
+    class Handler {
+    public:
+        virtual ~Handler() = default;
+        /// May be edited; valid until on_answers_end() returns. The query has to be ended.
+        virtual void on_answer(QueryId query, dns::Bytes answer) = 0;
+        virtual void on_answers_end() = 0;
+        /// It cannot be sent any more. The query has to be ended.
+        virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
+    };
+
+    /// Throws ConfigError (CA file). REQUIRES: all outlive the pool.
+    UpstreamPool(net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config);
+    ~UpstreamPool() override;
+
+    /// Writes the query, or lets it wait for a connection.
+    void send(QueryId query);
+
+    /// The query's time is up: its ID stays out of use. Returns why there was no answer.
+    dns::ErrorReason abandon(QueryId query);
+
+    /// For a transfer: the next upstream, and a session with it.
+    std::optional<net::Transfers::Target> transfer_target(std::size_t attempt);
+    void transfer_target_failed(std::size_t peer, const std::string& reason);
+
+    /// For transfers as well: the same peers, the same bounds.
+    const net::ConnectionSettings& connection_settings() const { return settings_; }
+
+    const PoolCounters& counters() const { return counters_; }
+
+private:
+    struct Upstream {
+        net::UpstreamAddress address;
+        std::string label;  // "192.0.2.1@853#name", for logs
+        net::TlsClientContext tls;
+        std::string last_error;
+        bool one_message_per_record = false;
+    };
+
+    struct Connection {
+        std::uint32_t number = 0;
+        std::unique_ptr<net::QueryConnection> stream;
+    };
+
+    bool write(QueryId query);
+    void write_waiting();
+    void dial_if_needed();
+    void dial(std::size_t upstream);
+    bool is_dialing() const;
+    std::size_t connections_to(std::size_t upstream) const;
+    void retry_later();
+    void note_record_loss(
+        std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
+    );
+    void replace_if_sick(net::QueryConnection& connection);
+    void failed(std::size_t upstream, const std::string& reason);
+    Connection take(const net::QueryConnection& stream);
+
+    void on_connected(net::QueryConnection& connection) override;
+    void on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
+    void on_answers_end() override;
+    void on_room(net::QueryConnection& connection) override;
+    void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)
+        override;
+
+    net::EventLoop& loop_;
+    QueryRelay& relay_;
+    Handler& handler_;
+    const Config& config_;
+    net::ConnectionSettings settings_;
+    std::vector<Upstream> upstreams_;
+    policy::UpstreamSelector selector_;
+    std::vector<Connection> connections_;  // in order of their upstreams
+    std::uint32_t next_number_ = 0;
+    boost::asio::steady_timer retry_;
+    bool retry_armed_ = false;
+    PoolCounters counters_;
+    std::string reason_text_;  // of the last abandon()
+};
+
+}  // namespace dotpair::client
