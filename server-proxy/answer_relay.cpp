@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "server-proxy/answer_relay.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace dotpair::server {
+namespace {
+
+// Keepalive with its value, and padding up to a whole block.
+constexpr std::size_t answer_room = 2 * dns::option_header_size + 2 + dns::answer_padding_block;
+constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
+
+}  // namespace
+
+AnswerRelay::AnswerRelay(const Settings& settings)
+    : settings_(settings), queries_(settings.max_queries) {}
+
+AnswerRelay::Accepted AnswerRelay::accept_query(
+    dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
+) {
+    const auto answered = [&](const dns::ErrorReason& reason) {
+        return Accepted{
+            Accepted::Kind::answered, {}, dns::make_error_answer(message, reason, scratch)};
+    };
+    const dns::Layout layout = dns::inspect(message);
+    const policy::Intake intake = policy::classify(message, layout);
+    switch (intake) {
+        case policy::Intake::too_short:
+        case policy::Intake::not_a_query:
+            return {Accepted::Kind::not_a_query, {}, 0};
+        case policy::Intake::dso:
+            return answered(
+                {dns::Rcode::notimp, dns::extended_error::not_supported, "no DSO through a proxy"}
+            );
+        case policy::Intake::query:
+        case policy::Intake::transfer:
+            break;
+    }
+    const auto id = queries_.add(now + settings_.query_timeout);
+    if (!id) {
+        return answered(
+            {dns::Rcode::servfail, dns::extended_error::other, "too many queries in flight"}
+        );
+    }
+    Query& query = queries_.at(*id);
+    query.message.assign(message.begin(), message.end());
+    dns::EditableMessage editable{query.message, message.size(), layout};
+    query.question_hash = layout.question_hash;
+    query.client = client;
+    query.routes = {};
+    query.original_id = dns::header::id(message);
+    query.times_asked = 0;
+    query.signature = layout.signature;
+    query.opcode = dns::header::opcode(message);
+    query.wishes = policy::read_wishes(editable);
+    if (policy::may_edit(settings_.edns, layout) &&
+        dns::remove_hop_options(editable) == dns::Edit::impossible) {
+        end(*id, query);
+        return answered({dns::Rcode::formerr, dns::extended_error::none, {}});
+    }
+    query.message.resize(editable.size);
+    return {
+        intake == policy::Intake::transfer ? Accepted::Kind::transfer : Accepted::Kind::query,
+        *id,
+        0};
+}
+
+dns::Bytes AnswerRelay::message(QueryId id) {
+    return queries_.at(id).message;
+}
+
+std::uint64_t AnswerRelay::question_hash(QueryId id) {
+    return queries_.at(id).question_hash;
+}
+
+policy::SlotId AnswerRelay::client(QueryId id) {
+    return queries_.at(id).client;
+}
+
+policy::TimePoint AnswerRelay::accepted_at(QueryId id) const {
+    return queries_.deadline(id) - settings_.query_timeout;
+}
+
+bool AnswerRelay::keeps_id(QueryId id) {
+    return queries_.at(id).signature == dns::Signature::sig0;
+}
+
+bool AnswerRelay::may_repeat(QueryId id) {
+    return queries_.at(id).opcode == dns::Opcode::query;
+}
+
+void AnswerRelay::add_route(QueryId id, const Route& route) {
+    Query& query = queries_.at(id);
+    ++query.times_asked;
+    for (Route& it : query.routes) {
+        if (it.kind == Route::Kind::none) {
+            it = route;
+            return;
+        }
+    }
+}
+
+std::optional<Route> AnswerRelay::drop_route(QueryId id, const Route& route) {
+    for (Route& it : queries_.at(id).routes) {
+        if (it.is_same_place(route)) {
+            return std::exchange(it, {});
+        }
+    }
+    return std::nullopt;
+}
+
+const std::array<Route, AnswerRelay::max_routes>& AnswerRelay::routes(QueryId id) {
+    return queries_.at(id).routes;
+}
+
+std::size_t AnswerRelay::times_asked(QueryId id) {
+    return queries_.at(id).times_asked;
+}
+
+void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {
+    Query& query = queries_.at(id);
+    const dns::Bytes frame =
+        outbox.prepare(std::min(answer.size() + answer_room, dns::max_message_size));
+    std::memcpy(frame.data(), answer.data(), answer.size());
+    dns::header::set_id(frame, query.original_id);
+    dns::EditableMessage message{frame, answer.size(), {}};
+    if (settings_.edns == policy::EdnsMode::managed && query.wishes.has_opt) {
+        message.layout = dns::inspect(message.bytes());
+        add_options(query, message);
+    }
+    outbox.commit(message.size);
+    end(id, query);
+}
+
+/// What the backend said of its own hop goes; what the client asked for on this hop comes (P-62,
+/// P-68).
+void AnswerRelay::add_options(const Query& query, dns::EditableMessage& answer) const {
+    const bool is_signed = query.signature != dns::Signature::none;
+    if (is_signed || !policy::may_edit(settings_.edns, answer.layout) ||
+        answer.layout.opt_count != 1 || dns::remove_hop_options(answer) == dns::Edit::impossible) {
+        return;
+    }
+    if (query.wishes.keepalive) {
+        std::array<std::uint8_t, 2> timeout{};
+        dns::write_u16(timeout.data(), settings_.keepalive);
+        dns::add_option(answer, dns::option_code::keepalive, timeout);
+    }
+    if (query.wishes.padding) {
+        dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
+    }
+}
+
+void AnswerRelay::fail_into(QueryId id, const dns::ErrorReason& reason, policy::Outbox& outbox) {
+    Query& query = queries_.at(id);
+    dns::header::set_id(query.message, query.original_id);
+    const std::size_t room = dns::max_error_answer + answer_room;
+    const dns::Bytes frame = outbox.prepare(room);
+    dns::EditableMessage message{frame, dns::make_error_answer(query.message, reason, frame), {}};
+    message.layout = dns::inspect(message.bytes());
+    add_options(query, message);
+    outbox.commit(message.size);
+    end(id, query);
+}
+
+void AnswerRelay::forget(QueryId id) {
+    end(id, queries_.at(id));
+}
+
+void AnswerRelay::end(QueryId id, Query& query) {
+    if (query.message.capacity() > kept_capacity) {
+        query.message = {};
+    }
+    queries_.remove(id);
+}
+
+}  // namespace dotpair::server

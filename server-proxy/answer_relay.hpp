@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/error_answer.hpp"
+#include "common/dns/message_view.hpp"
+#include "common/policy/clock.hpp"
+#include "common/policy/edns_mode.hpp"
+#include "common/policy/outbox.hpp"
+#include "common/policy/query_intake.hpp"
+#include "common/policy/slot_table.hpp"
+#include "server-proxy/route.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace dotpair::server {
+
+/// The server's heart, without sockets: a client's query in, what the backend is asked out; the
+/// backend's answer in, a frame for the client out.
+///
+/// Every accepted query is known by its QueryId until it ends, and it ends exactly once: with
+/// finish_into(), fail_into() or forget(). The memory of an ended query serves the next one.
+class AnswerRelay {
+public:
+    struct Settings {
+        policy::EdnsMode edns = policy::EdnsMode::managed;
+        std::size_t max_queries = 0;       // accepted and not ended
+        policy::Duration query_timeout{};  // from acceptance to the end
+        std::uint16_t keepalive =
+            0;  // the idle time that is told to clients that ask (RFC 7828), in units of 100 ms
+    };
+
+    explicit AnswerRelay(const Settings& settings);
+
+    struct Accepted {
+        enum class Kind : std::uint8_t {
+            query,
+            transfer,  // to be streamed on a connection of its own; message() is what to send
+            answered,  // the first `answer_size` octets of `scratch` are the answer
+            not_a_query,
+        };
+
+        Kind kind = Kind::not_a_query;
+        QueryId query;
+        std::size_t answer_size = 0;
+    };
+
+    /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
+    /// max_error_answer, apart from `message`.
+    Accepted accept_query(
+        dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
+    );
+
+    /// What the backend is asked, with room to set the ID. Stays in place until the query ends.
+    dns::Bytes message(QueryId query);
+    std::uint64_t question_hash(QueryId query);
+    policy::SlotId client(QueryId query);
+    policy::TimePoint accepted_at(QueryId query) const;
+
+    /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
+    bool keeps_id(QueryId query);
+    /// It may be asked again although it was asked before (P-114).
+    bool may_repeat(QueryId query);
+
+    static constexpr std::size_t max_routes = 3;
+
+    /// Where it is being asked. In more places than max_routes the rest is not remembered: their
+    /// answers find no query.
+    void add_route(QueryId query, const Route& route);
+    /// The route to the same place, whatever its wire_id, as it was added.
+    std::optional<Route> drop_route(QueryId query, const Route& route);
+    /// Unused ones are of Kind::none.
+    const std::array<Route, max_routes>& routes(QueryId query);
+    std::size_t times_asked(QueryId query);
+
+    /// Frames the answer under the client's ID, with the options of this hop. Ends the query.
+    void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
+
+    /// Frames an answer that says what went wrong. Ends the query.
+    void fail_into(QueryId query, const dns::ErrorReason& reason, policy::Outbox& outbox);
+
+    /// Ends the query without an answer: its client has gone, or a transfer has taken over.
+    void forget(QueryId query);
+
+    bool is_pending(QueryId query) { return queries_.find(query) != nullptr; }
+
+    std::optional<QueryId> expired(policy::TimePoint now) const { return queries_.expired(now); }
+
+    std::optional<policy::TimePoint> next_deadline() const { return queries_.next_deadline(); }
+
+    std::size_t size() const { return queries_.size(); }
+
+    /// First-in-first-out queues of pending queries; a query may stand in each of them.
+    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, queue_count };
+
+    void enqueue(Queue queue, QueryId query) { queries_.enqueue(queue, query); }
+
+    void dequeue(Queue queue, QueryId query) { queries_.dequeue(queue, query); }
+
+    std::optional<QueryId> front(Queue queue) const { return queries_.front(queue); }
+
+    std::optional<QueryId> behind(Queue queue, QueryId query) const {
+        return queries_.behind(queue, query);
+    }
+
+private:
+    struct Query {
+        std::vector<std::uint8_t> message;  // hop-by-hop options taken out
+        std::uint64_t question_hash = 0;
+        policy::SlotId client;
+        std::array<Route, max_routes> routes;
+        std::uint16_t original_id = 0;
+        std::uint8_t times_asked = 0;
+        dns::Signature signature = dns::Signature::none;
+        dns::Opcode opcode = dns::Opcode::query;
+        policy::HopWishes wishes;
+    };
+
+    void add_options(const Query& query, dns::EditableMessage& answer) const;
+    void end(QueryId id, Query& query);
+
+    Settings settings_;
+    policy::SlotTable<Query, queue_count> queries_;
+};
+
+}  // namespace dotpair::server

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/dns/wire.hpp"
+#include "server-proxy/route.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dotpair::server {
+
+/// What sockets and connections towards a backend tell whoever asks through them.
+class BackendEvents {
+public:
+    virtual ~BackendEvents() = default;
+
+    /// The answer to a pending query: connection, ID and question are right, and the ID is free
+    /// again. Valid until on_backend_answers_end() returns.
+    virtual void on_backend_answer(
+        const Route& route, policy::SlotId query, dns::ConstBytes answer
+    ) = 0;
+    virtual void on_backend_answers_end(std::size_t backend) = 0;
+
+    /// An answer that is malformed, late, given twice, or to another question.
+    virtual void on_backend_unmatched() = 0;
+
+    /// A connection that had refused a query may take it now.
+    virtual void on_backend_room(std::size_t backend) = 0;
+
+    /// The socket or connection of `route` (its wire_id means nothing) is gone and these queries
+    /// with it. `is_failure`: not just the end of a connection that had served.
+    virtual void on_backend_lost(
+        const Route& route,
+        const std::vector<policy::SlotId>& queries,
+        bool is_failure,
+        const std::string& reason
+    ) = 0;
+};
+
+}  // namespace dotpair::server

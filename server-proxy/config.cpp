@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "server-proxy/config.hpp"
+
+#include "common/app/options.hpp"
+#include "server-proxy/resolv_conf.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+namespace dotpair::server {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint16_t dns_port = 53;
+constexpr std::uint16_t dot_port = 853;
+constexpr std::size_t most_workers = 1024;
+
+void bind_addresses(app::OptionSet& options, Config& config) {
+    options.endpoints(
+        "listen",
+        config.listen,
+        dot_port,
+        app::with_default(
+            "where clients ask, by TLS; repeatable", "[::]@853, which is IPv4 as well"
+        )
+    );
+    options.file(
+        "cert",
+        config.certificate_file,
+        app::with_default("PEM certificate and chain", "an ephemeral one, its pin logged at start")
+    );
+    options.file("key", config.key_file, "PEM private key of --cert");
+    options.endpoints(
+        "backend",
+        config.backends,
+        dns_port,
+        app::with_default(
+            "resolver to ask, the preferred one first; repeatable", "those of /etc/resolv.conf"
+        )
+    );
+    options.choice<BackendTransport>(
+        "backend-transport",
+        config.backend_transport,
+        {{"auto", BackendTransport::automatic},
+         {"udp", BackendTransport::udp},
+         {"tcp", BackendTransport::tcp}},
+        "how to ask; auto is UDP first, TCP for what UDP cannot carry"
+    );
+    options.choice<policy::EdnsMode>(
+        "edns",
+        config.edns,
+        {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
+        "rebuild keepalive and padding for each hop, or change the ID alone"
+    );
+}
+
+void bind_times(app::OptionSet& options, Config& config) {
+    options.duration("idle-timeout", config.idle_timeout, 24h, "a connection without queries");
+    options.duration(
+        "handshake-timeout",
+        config.handshake_timeout,
+        10min,
+        "from accept to the end of the TLS handshake"
+    );
+    options.duration(
+        "message-timeout",
+        config.message_timeout,
+        10min,
+        "for the rest of a message once it has begun"
+    );
+    options.duration(
+        "query-timeout",
+        config.query_timeout,
+        10min,
+        "from a query to its answer, all attempts together"
+    );
+    options.duration(
+        "backend-retry-after",
+        config.backend_retry_after,
+        10min,
+        "without an answer: ask again, elsewhere if possible"
+    );
+}
+
+void bind_limits(app::OptionSet& options, Config& config) {
+    options.count("workers", config.workers, most_workers, "threads, one per core unless given");
+    options.count(
+        "connections",
+        config.connections,
+        10'000'000,
+        "connections of clients, all workers together"
+    );
+    options.count(
+        "connections-per-address",
+        config.connections_per_address,
+        10'000'000,
+        "connections from one address, all workers together"
+    );
+    options.count(
+        "queries-per-connection",
+        config.queries_per_connection,
+        65536,
+        "queries in flight on one connection; then its reading waits"
+    );
+    options.count("transfers", config.transfers, 65536, "zone transfers under way, per worker");
+    options.count(
+        "queries", config.queries, 1'000'000, "accepted and not yet answered, per worker"
+    );
+    options.size(
+        "queued-bytes",
+        config.queued_bytes,
+        64 * app::kibibyte + 2,
+        app::gibibyte,
+        "waiting to be written on one connection; then its reading stops"
+    );
+    options.count(
+        "backend-sockets",
+        config.backend_sockets,
+        4096,
+        "UDP sockets, each on a random port, per worker and backend"
+    );
+    options.count(
+        "backend-burst",
+        config.backend_burst,
+        65536,
+        "datagrams to a backend ahead of its answers, per worker"
+    );
+}
+
+void take_backends_from(const std::string& resolv_conf, Config& config) {
+    std::ifstream file(resolv_conf);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    auto found = parse_resolv_conf(text);
+    if (found.endpoints.empty()) {
+        throw ConfigError(fmt::format(
+            "--backend: nothing is given and {} names no nameserver: add --backend ADDR[@PORT]",
+            resolv_conf
+        ));
+    }
+    config.backends = std::move(found.endpoints);
+    config.backends_from_resolv_conf = true;
+    for (const std::string& warning : found.warnings) {
+        config.warnings.push_back(fmt::format("{}: {}", resolv_conf, warning));
+    }
+}
+
+}  // namespace
+
+std::optional<Config> read_config(
+    int argc, const char* const* argv, const std::string& resolv_conf
+) {
+    Config config;
+    config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, most_workers);
+    app::OptionSet options(
+        "dotpair-server", "Puts DNS over TLS in front of an unmodified resolver."
+    );
+    bind_addresses(options, config);
+    bind_times(options, config);
+    bind_limits(options, config);
+    options.process_options(config.log_level, config.check_only);
+    if (!options.read(argc, argv)) {
+        return std::nullopt;
+    }
+    if (config.certificate_file.empty() != config.key_file.empty()) {
+        throw ConfigError(
+            config.key_file.empty()
+                ? fmt::format("--cert: {} needs its --key", app::in_quotes(config.certificate_file))
+                : fmt::format("--key: {} needs its --cert", app::in_quotes(config.key_file))
+        );
+    }
+    if (config.backends.empty()) {
+        take_backends_from(resolv_conf, config);
+    }
+    config.listen_by_default = config.listen.empty();
+    if (config.listen_by_default) {
+        config.listen = {{boost::asio::ip::address_v6::any(), dot_port}};
+    }
+    return config;
+}
+
+}  // namespace dotpair::server

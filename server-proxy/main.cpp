@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "common/app/logging.hpp"
+#include "common/error.hpp"
+#include "common/net/tls_context.hpp"
+#include "server-proxy/config.hpp"
+#include "server-proxy/server_proxy.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <iostream>
+
+namespace {
+
+constexpr const char* program = "dotpair-server";
+
+int start(const dotpair::server::Config& config) {
+    dotpair::app::set_up_logging(config.log_level);
+    for (const std::string& warning : config.warnings) {
+        spdlog::warn("config warning=\"{}\"", warning);
+    }
+    if (config.check_only) {
+        if (!config.certificate_file.empty()) {
+            dotpair::net::TlsServerContext::from_files(config.certificate_file, config.key_file);
+        }
+        std::cout << "configuration is valid\n";
+        return 0;
+    }
+    return dotpair::server::run(config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const auto config = dotpair::server::read_config(argc, argv);
+        return config ? start(*config) : 0;
+    } catch (const dotpair::ConfigError& error) {
+        dotpair::app::print_error(program, error.what());
+        return dotpair::exit_config;
+    } catch (const std::exception& error) {
+        dotpair::app::print_error(program, error.what());
+        return dotpair::exit_failure;
+    }
+}

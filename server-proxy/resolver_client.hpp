@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/app/rate_limited_log.hpp"
+#include "common/net/transfers.hpp"
+#include "common/policy/burst_window.hpp"
+#include "common/policy/upstream_selector.hpp"
+#include "server-proxy/answer_relay.hpp"
+#include "server-proxy/backend_sockets.hpp"
+#include "server-proxy/backend_streams.hpp"
+#include "server-proxy/config.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dotpair::server {
+
+struct BackendCounters {
+    net::ConnectionCounters connections;  // TCP
+    net::Counter datagrams;               // queries asked by UDP
+    net::Counter streams;                 // queries asked by TCP
+    net::Counter truncated;               // asked again by TCP for that
+    net::Counter asked_again;             // for want of an answer, or of the connection
+    net::Counter unmatched;               // answers that nobody waited for
+};
+
+/// Asks the resolver: which backend, by UDP or TCP, when again, when elsewhere. Answers go to the
+/// handler.
+///
+/// Datagrams first, TCP on TC and for what no datagram holds (P-81). A query without an answer is
+/// asked again once, after a while: by TCP, or at the next backend when this one has been silent to
+/// everybody. Only opcode QUERY is repeated.
+class ResolverClient final : private BackendEvents {
+public:
+    class Handler {
+    public:
+        virtual ~Handler() = default;
+        /// Valid until the call returns. The query has to be ended.
+        virtual void on_resolved(QueryId query, dns::ConstBytes answer) = 0;
+        /// It will get no answer. The query has to be ended.
+        virtual void on_unresolved(QueryId query, const dns::ErrorReason& reason) = 0;
+    };
+
+    /// REQUIRES: all outlive the client.
+    ResolverClient(
+        net::EventLoop& loop, AnswerRelay& relay, Handler& handler, const Config& config
+    );
+    ~ResolverClient() override;
+
+    void ask(QueryId query);
+
+    /// The query is about to end: its IDs stay out of use where it was not answered. Says why there
+    /// was no answer.
+    dns::ErrorReason abandon(QueryId query);
+
+    std::optional<net::Transfers::Target> transfer_target(std::size_t attempt);
+    void transfer_target_failed(std::size_t peer, const std::string& reason);
+
+    const BackendCounters& counters() const { return counters_; }
+
+private:
+    struct Backend {
+        std::string label;
+        net::Endpoint endpoint;
+        std::unique_ptr<BackendSockets> sockets;
+        std::unique_ptr<BackendStreams> streams;
+        policy::BurstWindow window;
+        policy::TimePoint answered_at;
+        std::string last_error;
+    };
+
+    bool needs_stream(QueryId query);
+    void ask_backend(QueryId query, std::size_t backend, bool by_stream);
+    void ask_by_datagram(QueryId query, std::size_t backend);
+    bool ask_by_stream(QueryId query, std::size_t backend);
+    void ask_waiting();
+    void ask_elsewhere(QueryId query, const std::string& reason);
+    void repeat(QueryId query);
+    bool is_being_asked(QueryId query);
+    void repeat_late_ones();
+    void abandon_routes(QueryId query);
+    void note_success(std::size_t backend);
+    void fail(QueryId query, const std::string& reason);
+    void backend_failed(std::size_t backend, const std::string& reason);
+    void arm_repeat();
+    void arm_room(policy::TimePoint at);
+
+    void on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) override;
+    void on_backend_answers_end(std::size_t backend) override;
+    void on_backend_unmatched() override;
+    void on_backend_room(std::size_t backend) override;
+    void on_backend_lost(
+        const Route& route,
+        const std::vector<QueryId>& queries,
+        bool is_failure,
+        const std::string& reason
+    ) override;
+
+    net::EventLoop& loop_;
+    AnswerRelay& relay_;
+    Handler& handler_;
+    const Config& config_;
+    BackendCounters counters_;
+    std::vector<Backend> backends_;
+    policy::UpstreamSelector selector_;
+    boost::asio::steady_timer repeat_timer_;
+    boost::asio::steady_timer room_timer_;
+    bool repeat_armed_ = false;
+    bool room_armed_ = false;
+    std::string reason_text_;  // of the last failure
+    app::RateLimitedLog log_{10, std::chrono::seconds(10)};
+};
+
+}  // namespace dotpair::server

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#include "server-proxy/server_proxy.hpp"
+
+#include "common/app/descriptors.hpp"
+#include "common/app/listening.hpp"
+#include "common/app/notify.hpp"
+#include "common/app/worker_group.hpp"
+#include "common/net/socket_options.hpp"
+#include "server-proxy/server_worker.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dotpair::server {
+namespace {
+
+constexpr std::size_t spare_descriptors =
+    64;  // listeners, TCP to the backends, transfers, the loop's own
+
+using Workers = std::vector<std::unique_ptr<ServerWorker>>;
+
+/// The first worker finds out what the host has; the others open the same (SO_REUSEPORT).
+std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers) {
+    const auto opened =
+        app::open_all(config.listen, config.listen_by_default, [&](const net::Endpoint& at) {
+            net::require_free_port(at, false);
+            workers.front()->listen(at);
+        });
+    for (std::size_t index = 1; index < workers.size(); ++index) {
+        app::open_all(opened, false, [&](const net::Endpoint& at) { workers[index]->listen(at); });
+    }
+    return opened;
+}
+
+net::TlsServerContext make_tls(const Config& config) {
+    return config.certificate_file.empty()
+               ? net::TlsServerContext::ephemeral()
+               : net::TlsServerContext::from_files(config.certificate_file, config.key_file);
+}
+
+/// What a client has to be told, ready to paste; and what will keep it from connecting.
+void log_credentials(
+    const Config& config, const net::TlsServerContext& tls, const net::Endpoint& listen
+) {
+    const std::string pin = net::format_pin(tls.pin());
+    if (config.certificate_file.empty()) {
+        spdlog::info("certificate ephemeral pin={}; gone when the server stops", pin);
+    } else {
+        spdlog::info("certificate file={} pin={}", config.certificate_file, pin);
+    }
+    if (tls.expired()) {
+        spdlog::warn(
+            "certificate expired file={}; strict clients will refuse it", config.certificate_file
+        );
+    }
+    const std::string address =
+        listen.address.is_unspecified() ? "ADDRESS" : listen.address.to_string();
+    spdlog::info("clients use: dotpair-client --upstream {}@{},pin={}", address, listen.port, pin);
+}
+
+void log_backends(const Config& config) {
+    spdlog::info(
+        "backends addr=\"{}\"{}",
+        app::join(config.backends),
+        config.backends_from_resolv_conf ? " from=/etc/resolv.conf" : ""
+    );
+}
+
+template <typename Read>
+std::uint64_t sum(const Workers& workers, Read read) {
+    std::uint64_t total = 0;
+    for (const auto& worker : workers) {
+        total += read(*worker).value();
+    }
+    return total;
+}
+
+void log_queries(const Workers& workers) {
+    const auto count = [&workers](net::Counter ServerCounters::*counter) {
+        return sum(workers, [counter](const ServerWorker& worker) -> const net::Counter& {
+            return worker.counters().*counter;
+        });
+    };
+    net::LatencyHistogram::Sums latencies{};
+    for (const auto& worker : workers) {
+        worker->counters().latency.add_to(latencies);
+    }
+    spdlog::info(
+        "stats queries received={} transfers={} answers={} failures={} answered_here={} "
+        "not_queries={} clients_gone={} "
+        "latency_p50_us={} latency_p99_us={}",
+        count(&ServerCounters::queries),
+        count(&ServerCounters::transfers),
+        count(&ServerCounters::answers),
+        count(&ServerCounters::failures),
+        count(&ServerCounters::answered_here),
+        count(&ServerCounters::not_queries),
+        count(&ServerCounters::clients_gone),
+        net::LatencyHistogram::percentile(latencies, 0.50),
+        net::LatencyHistogram::percentile(latencies, 0.99)
+    );
+}
+
+void log_clients(const Workers& workers) {
+    const auto count = [&workers](net::Counter net::ConnectionCounters::*counter) {
+        return sum(workers, [counter](const ServerWorker& worker) -> const net::Counter& {
+            return worker.client_counters().*counter;
+        });
+    };
+    const auto front = [&workers](net::Counter net::FrontendCounters::*counter) {
+        return sum(workers, [counter](const ServerWorker& worker) -> const net::Counter& {
+            return worker.frontend_counters().*counter;
+        });
+    };
+    spdlog::info(
+        "stats clients connections={} resumed={} failed={} refused={} short_frames={} "
+        "records_in={} records_out={} "
+        "bytes_in={} bytes_out={}",
+        count(&net::ConnectionCounters::opened),
+        count(&net::ConnectionCounters::resumed),
+        count(&net::ConnectionCounters::failed),
+        front(&net::FrontendCounters::refused),
+        front(&net::FrontendCounters::short_frames),
+        count(&net::ConnectionCounters::records_in),
+        count(&net::ConnectionCounters::records_out),
+        count(&net::ConnectionCounters::bytes_in),
+        count(&net::ConnectionCounters::bytes_out)
+    );
+}
+
+void log_backend(const Workers& workers) {
+    const auto count = [&workers](net::Counter BackendCounters::*counter) {
+        return sum(workers, [counter](const ServerWorker& worker) -> const net::Counter& {
+            return worker.backend_counters().*counter;
+        });
+    };
+    const std::uint64_t connections =
+        sum(workers, [](const ServerWorker& worker) -> const net::Counter& {
+            return worker.backend_counters().connections.opened;
+        });
+    spdlog::info(
+        "stats backend datagrams={} streams={} truncated={} asked_again={} unmatched={} "
+        "tcp_connections={}",
+        count(&BackendCounters::datagrams),
+        count(&BackendCounters::streams),
+        count(&BackendCounters::truncated),
+        count(&BackendCounters::asked_again),
+        count(&BackendCounters::unmatched),
+        connections
+    );
+}
+
+void log_stats(const Workers& workers) {
+    log_queries(workers);
+    log_clients(workers);
+    log_backend(workers);
+}
+
+}  // namespace
+
+int run(const Config& config) {
+    const std::size_t per_worker =
+        config.backends.size() * config.backend_sockets + spare_descriptors;
+    app::raise_descriptor_limit(config.connections + config.workers * per_worker);
+    const net::TlsServerContext tls = make_tls(config);
+    net::SharedLimits limits(config.connections, config.connections_per_address);
+    Workers workers;
+    std::vector<app::Worker*> running;
+    for (std::size_t index = 0; index < config.workers; ++index) {
+        workers.push_back(std::make_unique<ServerWorker>(config, tls, limits));
+        running.push_back(workers.back().get());
+    }
+    const auto opened = open_listeners(config, workers);
+    log_backends(config);
+    log_credentials(config, tls, opened.front());
+    const std::string listening = app::join(opened);
+    app::run_until_signal(
+        running,
+        [&] {
+            spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
+            app::notify_ready("listening on " + listening);
+        },
+        [&] { log_stats(workers); }
+    );
+    app::notify_stopping();
+    log_stats(workers);
+    return 0;
+}
+
+}  // namespace dotpair::server

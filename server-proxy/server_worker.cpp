@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include "server-proxy/server_worker.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace dotpair::server {
+namespace {
+
+AnswerRelay::Settings relay_settings(const Config& config) {
+    AnswerRelay::Settings settings;
+    settings.edns = config.edns;
+    settings.max_queries = config.queries;
+    settings.query_timeout = config.query_timeout;
+    const auto units = config.idle_timeout.count() / 100;  // RFC 7828 section 3.1
+    settings.keepalive = static_cast<std::uint16_t>(std::min<std::int64_t>(units, UINT16_MAX));
+    return settings;
+}
+
+/// Between two messages of a transfer no more time may pass than a query has for its answer.
+net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionCounters& counters) {
+    net::ConnectionSettings settings;
+    settings.open_timeout = config.backend_retry_after;
+    settings.message_timeout = config.query_timeout;
+    settings.idle_timeout = config.query_timeout;
+    settings.queued_bytes = config.queued_bytes;
+    settings.counters = &counters;
+    return settings;
+}
+
+}  // namespace
+
+ServerWorker::ServerWorker(
+    const Config& config, const net::TlsServerContext& tls, net::SharedLimits& limits
+)
+    : config_(config),
+      relay_(relay_settings(config)),
+      resolver_(loop_, relay_, *this, config),
+      clients_(loop_, *this, client_settings(), &tls, &limits),
+      transfers_(loop_, *this, config.transfers, transfer_settings(config, transfer_connections_)),
+      scratch_(dns::max_error_answer),
+      deadline_(loop_.context()),
+      drain_end_(loop_.context()) {}
+
+ServerWorker::~ServerWorker() = default;
+
+net::StreamFrontend::Settings ServerWorker::client_settings() {
+    net::StreamFrontend::Settings settings;
+    settings.connection.open_timeout = config_.handshake_timeout;
+    settings.connection.message_timeout = config_.message_timeout;
+    settings.connection.idle_timeout = config_.idle_timeout;
+    settings.connection.queued_bytes = config_.queued_bytes;
+    settings.connection.one_message_per_record = true;
+    settings.connection.peer_closes_first = true;
+    settings.connection.counters = &client_connections_;
+    settings.connections = config_.connections;
+    settings.queries_per_connection = config_.queries_per_connection;
+    return settings;
+}
+
+void ServerWorker::listen(const net::Endpoint& at) {
+    const bool dual_stack =
+        config_.listen_by_default && at.address.is_v6() && at.address.is_unspecified();
+    clients_.listen(at, dual_stack);
+}
+
+void ServerWorker::start() {
+    clients_.start();
+}
+
+/// Takes no new connections; the loop stops when the queries in flight have ended, which their
+/// deadlines see to.
+void ServerWorker::drain() {
+    draining_ = true;
+    clients_.stop_taking();
+    // Transfers have no deadline of their own.
+    drain_end_.expires_after(config_.query_timeout);
+    drain_end_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            stop();
+        }
+    });
+    finish_draining();
+}
+
+void ServerWorker::finish_draining() {
+    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
+        stop();
+    }
+}
+
+void ServerWorker::stop() {
+    clients_.stop();
+    loop_.stop();
+}
+
+void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
+    const AnswerRelay::Accepted accepted =
+        relay_.accept_query(message, client.id(), loop_.now(), scratch_);
+    using Kind = AnswerRelay::Accepted::Kind;
+    switch (accepted.kind) {
+        case Kind::not_a_query:
+            counters_.not_queries.add();
+            break;
+        case Kind::answered:
+            counters_.answered_here.add();
+            client.outbox().append(dns::ConstBytes(scratch_).first(accepted.answer_size));
+            client.answers_added();
+            break;
+        case Kind::transfer:
+            counters_.transfers.add();
+            start_transfer(accepted.query, client);
+            break;
+        case Kind::query:
+            counters_.queries.add();
+            client.query_begun();
+            arm_deadline();
+            resolver_.ask(accepted.query);
+            break;
+    }
+}
+
+void ServerWorker::start_transfer(QueryId query, net::ClientConnection& client) {
+    if (transfers_.start(relay_.message(query), {client.id(), nullptr, {}, 0})) {
+        relay_.forget(query);
+        return;
+    }
+    client.query_begun();
+    end_with(
+        query, {dns::Rcode::servfail, dns::extended_error::other, "too many transfers under way"}
+    );
+}
+
+void ServerWorker::on_resolved(QueryId query, dns::ConstBytes answer) {
+    counters_.latency.record(loop_.now() - relay_.accepted_at(query));
+    if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
+        counters_.answers.add();
+        relay_.finish_into(query, answer, client->outbox());
+        client->answers_added();
+        client->query_ended();
+    } else {
+        counters_.clients_gone.add();
+        relay_.forget(query);
+    }
+    finish_draining();
+}
+
+void ServerWorker::on_unresolved(QueryId query, const dns::ErrorReason& reason) {
+    end_with(query, reason);
+}
+
+void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
+    if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
+        counters_.failures.add();
+        relay_.fail_into(query, reason, client->outbox());
+        client->answers_added();
+        client->query_ended();
+    } else {
+        counters_.clients_gone.add();
+        relay_.forget(query);
+    }
+    finish_draining();
+}
+
+// Time: one timer for all queries, since the oldest is always the next to expire.
+
+void ServerWorker::arm_deadline() {
+    const auto at = relay_.next_deadline();
+    if (deadline_armed_ || !at) {
+        return;
+    }
+    deadline_armed_ = true;
+    deadline_.expires_at(*at);
+    deadline_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            deadline_armed_ = false;
+            expire();
+        }
+    });
+}
+
+void ServerWorker::expire() {
+    while (const auto query = relay_.expired(loop_.now())) {
+        end_with(*query, resolver_.abandon(*query));
+    }
+    arm_deadline();
+}
+
+// Clients and transfers
+
+void ServerWorker::on_client_opened(net::ClientConnection& client) {
+    const net::TlsFacts facts = client.tls_facts();
+    spdlog::debug(
+        "client connected tls={} cipher={} alpn={} resumed={}",
+        facts.version,
+        facts.cipher,
+        facts.alpn.empty() ? "none" : facts.alpn,
+        facts.resumed ? "yes" : "no"
+    );
+}
+
+void ServerWorker::on_client_drained(policy::SlotId client) {
+    transfers_.client_drained(client);
+}
+
+void ServerWorker::on_client_gone(
+    policy::SlotId client, const net::Endpoint& from, const std::string& reason
+) {
+    spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
+    transfers_.client_gone(client);
+    finish_draining();
+}
+
+std::optional<net::Transfers::Target> ServerWorker::transfer_target(std::size_t attempt) {
+    return resolver_.transfer_target(attempt);
+}
+
+void ServerWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
+    resolver_.transfer_target_failed(peer, reason);
+}
+
+net::ClientConnection* ServerWorker::find_client(policy::SlotId id) {
+    return clients_.find(id);
+}
+
+}  // namespace dotpair::server

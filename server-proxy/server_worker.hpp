@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/app/worker_group.hpp"
+#include "common/net/latency_histogram.hpp"
+#include "common/net/stream_frontend.hpp"
+#include "common/net/transfers.hpp"
+#include "server-proxy/answer_relay.hpp"
+#include "server-proxy/config.hpp"
+#include "server-proxy/resolver_client.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace dotpair::server {
+
+struct ServerCounters {
+    net::Counter queries;
+    net::Counter transfers;
+    net::Counter answers;        // of the backend, passed on
+    net::Counter failures;       // answers of our own: SERVFAIL
+    net::Counter answered_here;  // DSO, what cannot be edited, what is too much
+    net::Counter not_queries;
+    net::Counter clients_gone;      // answers that nobody is there to take
+    net::LatencyHistogram latency;  // from acceptance to the backend's answer
+};
+
+/// One worker of the server: its listeners, its clients, its sockets to the resolver. Only the TLS
+/// context and the connection limits are shared with the others.
+class ServerWorker final : public app::Worker,
+                           private net::StreamFrontend::Handler,
+                           private net::Transfers::Handler,
+                           private ResolverClient::Handler {
+public:
+    /// REQUIRES: all outlive the worker.
+    ServerWorker(const Config& config, const net::TlsServerContext& tls, net::SharedLimits& limits);
+    ~ServerWorker() override;
+
+    /// Throws boost::system::system_error.
+    void listen(const net::Endpoint& at);
+
+    net::EventLoop& loop() override { return loop_; }
+
+    void start() override;
+    void drain() override;
+
+    const ServerCounters& counters() const { return counters_; }
+
+    const BackendCounters& backend_counters() const { return resolver_.counters(); }
+
+    const net::ConnectionCounters& client_counters() const { return client_connections_; }
+
+    const net::FrontendCounters& frontend_counters() const { return clients_.counters(); }
+
+private:
+    net::StreamFrontend::Settings client_settings();
+    void start_transfer(QueryId query, net::ClientConnection& client);
+    void end_with(QueryId query, const dns::ErrorReason& reason);
+    void arm_deadline();
+    void expire();
+    void finish_draining();
+    void stop();
+
+    void on_stream_query(net::ClientConnection& client, dns::Bytes message) override;
+    void on_client_opened(net::ClientConnection& client) override;
+    void on_client_drained(policy::SlotId client) override;
+    void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
+        override;
+
+    std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
+    void transfer_target_failed(std::size_t peer, const std::string& reason) override;
+    net::ClientConnection* find_client(policy::SlotId id) override;
+
+    void on_resolved(QueryId query, dns::ConstBytes answer) override;
+    void on_unresolved(QueryId query, const dns::ErrorReason& reason) override;
+
+    const Config& config_;
+    net::EventLoop loop_;
+    ServerCounters counters_;
+    net::ConnectionCounters client_connections_;
+    net::ConnectionCounters transfer_connections_;
+    AnswerRelay relay_;
+    ResolverClient resolver_;
+    net::StreamFrontend clients_;
+    net::Transfers transfers_;
+    std::vector<std::uint8_t> scratch_;
+    boost::asio::steady_timer deadline_;
+    boost::asio::steady_timer drain_end_;
+    bool deadline_armed_ = false;
+    bool draining_ = false;
+};
+
+}  // namespace dotpair::server
