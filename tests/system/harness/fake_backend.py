@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""A backend in Python whose every answer a test decides."""
+
+import socket
+import threading
+import time
+
+from . import wire
+from .exchange import receive_frame
+from .ports import LOOPBACK, free_port
+
+
+class Request:
+    """One query as it arrived. reply() may be called any number of times, from any thread."""
+
+    def __init__(self, data, transport, source, send):
+        self.data, self.transport, self.source = data, transport, source
+        self.reply = send
+
+
+def simple_answer(data, address=b"\xc0\x00\x02\x01"):
+    """NOERROR with one A record whose owner is the question's name; OPT is not echoed."""
+    end = wire.question_end(data)
+    header = wire.HEADER.pack(wire.identifier(data), wire.QR | wire.AA | wire.RD | wire.RA, 1, 1, 0, 0)
+    return header + data[12:end] + wire.record(b"\xc0\x0c", wire.TYPE["A"], address)
+
+
+def first_label(data):
+    return data[13:13 + data[12]].lower()
+
+
+class FakeBackend:
+    """Calls handler(request) for each query, in order of arrival; `requests` keeps them all."""
+
+    def __init__(self, handler, port=None):
+        self.port = port or free_port()
+        self.requests = []
+        self.changed = threading.Condition()
+        self._handler = handler
+        self._closed = False
+        self._streams = []
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.udp.bind((LOOPBACK, self.port))
+        self._listener = socket.create_server((LOOPBACK, self.port), backlog=64)
+        for work in (self._serve_udp, self._accept):
+            threading.Thread(target=work, daemon=True).start()
+
+    def _serve_udp(self):
+        while not self._closed:
+            try:
+                data, source = self.udp.recvfrom(65535)
+            except OSError:
+                return
+            self._handle(Request(data, "udp", source, lambda answer, to=source: self._send(answer, to)))
+
+    def _send(self, answer, to):
+        try:
+            self.udp.sendto(answer, to)
+        except OSError:
+            pass  # stopped meanwhile
+
+    def _accept(self):
+        while not self._closed:
+            try:
+                stream, source = self._listener.accept()
+            except OSError:
+                return
+            self._streams.append(stream)
+            threading.Thread(target=self._serve_stream, args=(stream, source), daemon=True).start()
+
+    def _serve_stream(self, stream, source):
+        lock = threading.Lock()
+
+        def send(answer):
+            try:
+                with lock:
+                    stream.sendall(wire.frame(answer))
+            except OSError:
+                pass
+
+        try:
+            while (data := receive_frame(stream)) is not None:
+                self._handle(Request(data, "tcp", source, send))
+        except OSError:
+            pass
+        stream.close()
+
+    def _handle(self, request):
+        if self._closed:
+            return
+        with self.changed:
+            self.requests.append(request)
+            self.changed.notify_all()
+        try:
+            self._handler(request)
+        except (IndexError, ValueError):
+            pass  # it met a query that does not parse: no answer to that one
+
+    def wait_for_requests(self, condition, what, timeout=15):
+        """Until condition(list of requests) holds."""
+        end = time.monotonic() + timeout
+        with self.changed:
+            while not condition(self.requests):
+                left = end - time.monotonic()
+                assert left > 0, f"backend: timed out waiting for {what}; got {len(self.requests)} queries"
+                self.changed.wait(left)
+
+    def stop(self):
+        self._closed = True
+        for end in [self.udp, self._listener] + self._streams:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+
+def later(seconds, function, *arguments):
+    """Calls function(*arguments) after a while, on a thread of its own."""
+    timer = threading.Timer(seconds, function, arguments)
+    timer.daemon = True
+    timer.start()
+
+
+def answer_after(slow_label, seconds):
+    """A handler that answers names which begin with `slow_label` late and all others at once."""
+    def handle(request):
+        answer = simple_answer(request.data)
+        if first_label(request.data).startswith(slow_label):
+            later(seconds, request.reply, answer)
+        else:
+            request.reply(answer)
+    return handle

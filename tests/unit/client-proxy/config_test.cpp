@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#include "client-proxy/config.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/command_line.hpp"
+
+#include <algorithm>
+#include <map>
+
+using namespace dotpair;
+using namespace std::chrono_literals;
+
+using test::TemporaryFile;
+using test::Words;
+
+namespace {
+
+const std::string named_upstream = "192.0.2.1#dns.example.test";
+const std::string pin = "pin=sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const std::string other_pin = "pin=sha256/AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+client::Config config_of(Words words) {
+    words.insert(words.end(), {"--upstream", named_upstream});
+    return test::read_words(client::read_config, words).value();
+}
+
+std::string refusal_of(const Words& words) {
+    return test::refusal_of(client::read_config, words);
+}
+
+bool is_one_line_with(const std::string& message, const Words& parts) {
+    return message.find('\n') == std::string::npos &&
+           std::all_of(parts.begin(), parts.end(), [&](const std::string& part) {
+               return message.find(part) != std::string::npos;
+           });
+}
+
+const std::multimap<std::string, std::string> bad_values = {
+    {"listen", "nowhere"},
+    {"listen", "127.0.0.1@65536"},
+    {"listen", "127.0.0.1@0"},
+    {"upstream", "192.0.2.300"},
+    {"upstream", "192.0.2.1,pin=sha256/short"},
+    {"profile", "lax"},
+    {"ca-file", "/nonexistent/ca.pem"},
+    {"ca-file", "/tmp"},
+    {"edns", "none"},
+    {"padding", "some"},
+    {"query-timeout", "4"},
+    {"query-timeout", "0s"},
+    {"query-timeout", "99999999999999999999s"},
+    {"connect-timeout", "1.5s"},
+    {"idle-timeout", "-1s"},
+    {"idle-timeout", "25h"},
+    {"tcp-idle-timeout", "soon"},
+    {"workers", "0"},
+    {"workers", "-1"},
+    {"workers", ""},
+    {"connections-per-upstream", "2x"},
+    {"queries-per-connection", "65537"},
+    {"queries", "18446744073709551616"},
+    {"tcp-clients", "many"},
+    {"transfers", "0"},
+    {"queued-bytes", "1KiB"},
+    {"queued-bytes", "1 MiB"},
+    {"log-level", "verbose"},
+    {"config", "/nonexistent/client.toml"},
+    {"config", "/tmp"},
+};
+
+}  // namespace
+
+TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
+    const auto config = config_of({});
+    const client::Config defaults;
+
+    CHECK(config.listen_by_default);
+    REQUIRE(config.listen.size() == 2);
+    CHECK(net::to_string(config.listen[0]) == "127.0.0.1@53");
+    CHECK(net::to_string(config.listen[1]) == "::1@53");
+    CHECK(config.profile == client::Profile::strict);
+    CHECK(config.query_timeout == defaults.query_timeout);
+    CHECK(config.queries == defaults.queries);
+    CHECK(config.queued_bytes == defaults.queued_bytes);
+    CHECK(config.log_level == "info");
+    CHECK(config.warnings.empty());
+    CHECK_FALSE(config.check_only);
+}
+
+TEST_CASE("Each option of the client sets its field", "[unit][client]") {
+    const auto config = config_of({
+        "--listen",
+        "0.0.0.0@5353",
+        "--listen=[::1]:5354",
+        "--upstream",
+        "[2001:db8::1]#b",
+        "--profile",
+        "opportunistic",
+        "--ca-file",
+        "/dev/null",
+        "--padding",
+        "edns",
+        "--edns",
+        "verbatim",
+        "--workers",
+        "3",
+        "--query-timeout",
+        "2500ms",
+        "--connect-timeout",
+        "1s",
+        "--idle-timeout",
+        "2m",
+        "--tcp-idle-timeout",
+        "1h",
+        "--connections-per-upstream",
+        "4",
+        "--queries-per-connection",
+        "65536",
+        "--queries",
+        "7",
+        "--tcp-clients",
+        "8",
+        "--queued-bytes",
+        "128KiB",
+        "--transfers",
+        "5",
+        "--log-level",
+        "trace",
+        "--check-config",
+    });
+
+    CHECK_FALSE(config.listen_by_default);
+    REQUIRE(config.listen.size() == 2);
+    CHECK(net::to_string(config.listen[0]) == "0.0.0.0@5353");
+    CHECK(net::to_string(config.listen[1]) == "::1@5354");
+    REQUIRE(config.upstreams.size() == 2);
+    CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
+    CHECK(config.upstreams[0].name == "b");
+    CHECK(config.profile == client::Profile::opportunistic);
+    CHECK(config.ca_file == "/dev/null");
+    CHECK(config.edns == policy::EdnsMode::verbatim);
+    CHECK(config.padding == policy::Padding::edns);
+    CHECK(config.workers == 3);
+    CHECK(config.query_timeout == 2500ms);
+    CHECK(config.connect_timeout == 1s);
+    CHECK(config.idle_timeout == 2min);
+    CHECK(config.tcp_idle_timeout == 1h);
+    CHECK(config.connections_per_upstream == 4);
+    CHECK(config.queries_per_connection == 65536);
+    CHECK(config.queries == 7);
+    CHECK(config.tcp_clients == 8);
+    CHECK(config.transfers == 5);
+    CHECK(config.queued_bytes == 128 * 1024);
+    CHECK(config.log_level == "trace");
+    CHECK(config.check_only);
+}
+
+TEST_CASE("A bad value of a client's option is one line naming both", "[unit][client]") {
+    for (const auto& [name, value] : bad_values) {
+        const auto message = refusal_of({"--" + name + "=" + value, "--upstream", named_upstream});
+        CAPTURE(name, value, message);
+        CHECK(is_one_line_with(message, {"--" + name, value}));
+    }
+}
+
+TEST_CASE("The client's help lists each option, and each has a bad value here", "[unit][client]") {
+    const auto help = test::printed_by([] {
+        CHECK_FALSE(test::read_words(client::read_config, {"--help"}).has_value());
+    });
+    std::set<std::string> known = {"help", "version", "check-config"};
+    for (const auto& [name, value] : bad_values) {
+        known.insert(name);
+    }
+    CHECK(test::options_in(help) == known);
+    CHECK(help.find("[default: 4s]") != std::string::npos);
+    CHECK(help.find("[default: strict]") != std::string::npos);
+    CHECK(help.find("[default: 1MiB]") != std::string::npos);
+}
+
+TEST_CASE("The client prints its version", "[unit][client]") {
+    const auto version = test::printed_by([] {
+        CHECK_FALSE(test::read_words(client::read_config, {"--version"}).has_value());
+    });
+    CHECK(version.starts_with("dotpair-client "));
+}
+
+TEST_CASE("Words that are no options are named", "[unit][client]") {
+    CHECK(is_one_line_with(refusal_of({"--colour=red"}), {"--colour"}));
+    CHECK(is_one_line_with(refusal_of({"--upstream", named_upstream, "stray"}), {"'stray'"}));
+    CHECK(is_one_line_with(refusal_of({"--upstream"}), {"--upstream"}));
+    CHECK(is_one_line_with(refusal_of({"--listen", "::1", "::2"}), {"'::2'"}));
+    CHECK(is_one_line_with(refusal_of({"--workers=1", "--workers=2"}), {"--workers", "'2'"}));
+    CHECK(is_one_line_with(refusal_of({"--workers=1\n2"}), {"--workers", "1\\x0a2"}));
+}
+
+TEST_CASE("The client's file has the same names, and the command line wins", "[unit][client]") {
+    const TemporaryFile file(
+        "# a comment\n"
+        "upstream = [\"192.0.2.7#seven.example.test\", # the first\n  '192.0.2.8#eight',\n]\n"
+        "query-timeout = \"3s\"\nworkers = 2\nlog-level = \"debug\" # more\n"
+    );
+    const auto config =
+        test::read_words(client::read_config, {"--config", file.path(), "--workers", "5"});
+    REQUIRE(config.has_value());
+    REQUIRE(config->upstreams.size() == 2);
+    CHECK(config->upstreams[0].name == "seven.example.test");
+    CHECK(config->upstreams[1].name == "eight");
+    CHECK(config->query_timeout == 3s);
+    CHECK(config->workers == 5);
+    CHECK(config->log_level == "debug");
+}
+
+TEST_CASE("A mistake in the client's file is one line naming file and line", "[unit][client]") {
+    const std::vector<std::pair<std::string, std::string>> mistakes = {
+        {"workers = 2\ncolour = 'red'\n", "line 2: unknown key 'colour'"},
+        {"\nquery-timeout = 4\n", "line 2: '4' lacks a unit"},
+        {"workers = [1, 2]\n", "line 1: '2' is one value too many"},
+        {"workers = 1\nworkers = 2\n", "line 2: 'workers' is set twice"},
+        {"[client]\nworkers = 1\n", "line 1: tables"},
+        {"log-level = debug\n", "line 1: 'debug' needs quotes"},
+        {"config = 'other.toml'\n", "line 1: unknown key 'config'"},
+    };
+    for (const auto& [text, reason] : mistakes) {
+        const TemporaryFile file(text);
+        const auto message = refusal_of({"--config", file.path(), "--upstream", named_upstream});
+        CAPTURE(text, message);
+        CHECK(is_one_line_with(message, {file.path(), reason}));
+    }
+}
+
+TEST_CASE("A client without upstream says what to add", "[unit][client]") {
+    CHECK(is_one_line_with(refusal_of({}), {"--upstream", "#dns.quad9.net"}));
+}
+
+TEST_CASE("A strict client refuses an upstream without name and pin", "[unit][client]") {
+    const auto message = refusal_of({"--upstream", "192.0.2.1"});
+    CHECK(is_one_line_with(
+        message,
+        {"--upstream", "192.0.2.1@853#NAME", "192.0.2.1@853,pin=sha256/", "--profile opportunistic"}
+    ));
+    CHECK(refusal_of({"--upstream", "192.0.2.1", "--profile", "opportunistic"}).empty());
+    CHECK(refusal_of({"--upstream", "192.0.2.1," + pin}).empty());
+}
+
+TEST_CASE("P-2: TLS on port 53 is refused with an explanation", "[unit][client]") {
+    const auto message = refusal_of({"--upstream", "192.0.2.1@53#a"});
+    CHECK(is_one_line_with(message, {"--upstream", "192.0.2.1@53", "RFC 7858", "853"}));
+}
+
+TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--upstream", named_upstream}),
+        {"--upstream", "192.0.2.1@853", "twice"}
+    ));
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--listen=::1", "--listen=[::1]@53"}),
+        {"--listen", "twice"}
+    ));
+}
+
+TEST_CASE("P-15: a single pin is a warning, a pin with a backup is none", "[unit][client]") {
+    const auto single = test::read_words(client::read_config, {"--upstream", "192.0.2.1," + pin});
+    const auto with_backup =
+        test::read_words(client::read_config, {"--upstream", "192.0.2.1," + pin + "," + other_pin});
+    REQUIRE(single->warnings.size() == 1);
+    CHECK(is_one_line_with(single->warnings[0], {"192.0.2.1@853", "backup pin"}));
+    CHECK(with_backup->warnings.empty());
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/event_loop.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/loop_thread.hpp"
+
+using namespace dotpair;
+
+namespace {
+
+struct Gatherer final : net::TurnEnd {
+    void on_turn_end() override {
+        ++ends;
+        if (then) {
+            then();
+        }
+    }
+
+    int ends = 0;
+    std::function<void()> then;
+};
+
+}  // namespace
+
+TEST_CASE("A turn's end comes once a turn, after what the turn did", "[unit][net]") {
+    net::EventLoop loop;
+    const auto gatherer = std::make_shared<Gatherer>();
+    int added = 0;
+    std::vector<int> seen;
+    gatherer->then = [&] {
+        seen.push_back(added);
+        if (seen.size() == 2) {
+            loop.stop();
+        } else {
+            loop.post([&] {
+                ++added;
+                loop.at_turn_end(gatherer);
+            });
+        }
+    };
+    loop.post([&] { loop.at_turn_end(gatherer); });
+    for (int count = 0; count < 10; ++count) {
+        loop.post([&] { ++added; });
+    }
+    loop.run();
+    CHECK(seen == std::vector<int>{10, 11});
+}
+
+TEST_CASE("What is asked for at a turn's end still belongs to that turn", "[unit][net]") {
+    net::EventLoop loop;
+    const auto first = std::make_shared<Gatherer>();
+    const auto second = std::make_shared<Gatherer>();
+    first->then = [&] { loop.at_turn_end(second); };
+    std::uint64_t turn = 0;
+    loop.post([&] {
+        turn = loop.turn();
+        loop.at_turn_end(first);
+        loop.stop();
+    });
+    second->then = [&] { CHECK(loop.turn() == turn); };
+    loop.run();
+    CHECK(first->ends == 1);
+    CHECK(second->ends == 1);
+}
+
+TEST_CASE("The time stands still within a turn and goes on with the next", "[unit][net]") {
+    net::EventLoop loop;
+    policy::TimePoint first;
+    policy::TimePoint next;
+    const auto gatherer = std::make_shared<Gatherer>();
+    gatherer->then = [&] {
+        while (policy::Clock::now() <= first) {
+        }
+        CHECK(loop.now() == first);
+        loop.post([&] {
+            next = loop.now();
+            loop.stop();
+        });
+    };
+    loop.post([&] {
+        first = loop.now();
+        loop.at_turn_end(gatherer);
+    });
+    loop.run();
+    CHECK(next > first);
+}

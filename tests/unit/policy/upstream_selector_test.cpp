@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "common/policy/upstream_selector.hpp"
+
+#include "common/policy/backoff.hpp"
+#include "tests/support/catch.hpp"
+
+#include <random>
+#include <set>
+
+using namespace dotpair;
+using namespace std::chrono_literals;
+
+using policy::TimePoint;
+using policy::UpstreamSelector;
+
+namespace {
+constexpr TimePoint start{1h};
+}
+
+TEST_CASE("UpstreamSelector picks the first peer that is not left alone", "[unit][policy]") {
+    UpstreamSelector selector(3);
+    CHECK(selector.pick(start) == 0);
+
+    selector.failed(0, start, 0);
+    CHECK(selector.pick(start) == 1);
+    CHECK(selector.is_left_alone(0, start));
+    selector.failed(1, start, 0);
+    CHECK(selector.pick(start) == 2);
+
+    CHECK(selector.pick(start + 100ms) == 0);  // the penalty has ended: back to the preferred one
+    CHECK_FALSE(selector.is_left_alone(0, start + 100ms));
+}
+
+TEST_CASE("UpstreamSelector says until when all are left alone", "[unit][policy]") {
+    UpstreamSelector selector(2);
+    selector.failed(0, start, 0);
+    selector.failed(0, start, 0);
+    selector.failed(1, start, 0);
+
+    CHECK_FALSE(selector.pick(start));
+    CHECK(selector.next_retry() == start + 100ms);
+    CHECK(selector.pick_any(start) == 1);
+    CHECK(selector.pick(start + 100ms) == 1);
+    CHECK(selector.pick(start + 200ms) == 0);
+}
+
+TEST_CASE("UpstreamSelector forgets all failures after one success", "[unit][policy]") {
+    UpstreamSelector selector(1);
+    for (int failure = 0; failure < 9; ++failure) {
+        selector.failed(0, start, 0);
+    }
+    CHECK(selector.next_retry() == start + 10s);
+    selector.worked(0);
+    CHECK(selector.pick(start) == 0);
+    selector.failed(0, start, 0);
+    CHECK(selector.next_retry() == start + 100ms);
+}
+
+TEST_CASE("UpstreamSelector has no terminal state, whatever fails", "[unit][policy]") {
+    for (unsigned seed = 0; seed < 50; ++seed) {
+        std::mt19937 random(seed);
+        const auto jitter = [&] { return static_cast<double>(random() % 1000) / 1000; };
+        const std::size_t count = 1 + random() % 4;
+        UpstreamSelector selector(count);
+        TimePoint now = start;
+        for (int step = 0; step < 500; ++step) {
+            now += std::chrono::milliseconds(random() % 400);
+            const std::size_t peer = selector.pick_any(now);
+            REQUIRE(peer < count);
+            if (random() % 8 == 0) {
+                selector.worked(peer);
+            } else {
+                selector.failed(peer, now, jitter());
+            }
+        }
+        std::set<std::size_t> picked;
+        const TimePoint end = now + count * policy::max_backoff;
+        while (now <= end && picked.size() < count) {
+            if (const auto peer = selector.pick(now)) {
+                picked.insert(*peer);
+                selector.failed(*peer, now, jitter());
+            } else {
+                REQUIRE(selector.next_retry() > now);
+                now = selector.next_retry();
+            }
+        }
+        REQUIRE(picked.size() == count);
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "server-proxy/config.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/command_line.hpp"
+
+#include <algorithm>
+#include <map>
+
+using namespace dotpair;
+using namespace std::chrono_literals;
+
+using test::TemporaryFile;
+using test::Words;
+
+namespace {
+
+const auto read_server_config = [](int argc, const char* const* argv) {
+    return server::read_config(argc, argv);
+};
+
+server::Config config_of(Words words) {
+    words.insert(words.end(), {"--backend", "192.0.2.1"});
+    return test::read_words(read_server_config, words).value();
+}
+
+std::string refusal_of(Words words) {
+    words.insert(words.end(), {"--backend", "192.0.2.1"});
+    return test::refusal_of(read_server_config, words);
+}
+
+server::Config config_with_resolv_conf(const std::string& text) {
+    const TemporaryFile file(text);
+    const auto read = [&](int argc, const char* const* argv) {
+        return server::read_config(argc, argv, file.path());
+    };
+    return test::read_words(read, {}).value();
+}
+
+bool is_one_line_with(const std::string& message, const Words& parts) {
+    return message.find('\n') == std::string::npos &&
+           std::all_of(parts.begin(), parts.end(), [&](const std::string& part) {
+               return message.find(part) != std::string::npos;
+           });
+}
+
+const std::multimap<std::string, std::string> bad_values = {
+    {"listen", "localhost"},
+    {"listen", "[::1"},
+    {"cert", "/nonexistent/cert.pem"},
+    {"key", "/nonexistent/key.pem"},
+    {"key", "/tmp"},
+    {"backend", "192.0.2.1@dns"},
+    {"backend", "192.0.2.2@0"},
+    {"backend-transport", "quic"},
+    {"edns", "on"},
+    {"workers", "1025"},
+    {"idle-timeout", "30"},
+    {"handshake-timeout", "0ms"},
+    {"message-timeout", "5 s"},
+    {"query-timeout", "1d"},
+    {"backend-retry-after", "11m"},
+    {"connections", "0"},
+    {"connections-per-address", "1e3"},
+    {"queries-per-connection", "+5"},
+    {"queries", "1000001"},
+    {"transfers", "0"},
+    {"queued-bytes", "65536"},
+    {"backend-sockets", "99999999999999999999"},
+    {"backend-burst", "0x10"},
+    {"log-level", "INFO"},
+    {"config", "/nonexistent/server.toml"},
+};
+
+}  // namespace
+
+TEST_CASE("The server's defaults are those of its Config", "[unit][server]") {
+    const auto config = config_of({});
+
+    CHECK(config.listen_by_default);
+    REQUIRE(config.listen.size() == 1);
+    CHECK(net::to_string(config.listen[0]) == "::@853");
+    CHECK(net::to_string(config.backends.at(0)) == "192.0.2.1@53");
+    CHECK_FALSE(config.backends_from_resolv_conf);
+    CHECK(config.certificate_file.empty());
+    CHECK(config.workers >= 1);
+    CHECK(config.idle_timeout == 30s);
+    CHECK(config.connections == 10000);
+}
+
+TEST_CASE("Each option of the server sets its field", "[unit][server]") {
+    const auto config = config_of({
+        "--listen=127.0.0.1@8853",
+        "--listen=::1",
+        "--cert=/dev/null",
+        "--key=/dev/null",
+        "--backend=::1@5353",
+        "--backend-transport=tcp",
+        "--edns=verbatim",
+        "--workers=2",
+        "--idle-timeout=1s",
+        "--handshake-timeout=2s",
+        "--message-timeout=3s",
+        "--query-timeout=4s",
+        "--backend-retry-after=5s",
+        "--connections=6",
+        "--connections-per-address=7",
+        "--queries-per-connection=8",
+        "--queued-bytes=1GiB",
+        "--backend-sockets=9",
+        "--backend-burst=10",
+        "--transfers=5",
+        "--queries=11",
+        "--log-level=off",
+        "--check-config",
+    });
+
+    CHECK_FALSE(config.listen_by_default);
+    REQUIRE(config.listen.size() == 2);
+    CHECK(net::to_string(config.listen[1]) == "::1@853");
+    CHECK(config.certificate_file == "/dev/null");
+    CHECK(config.key_file == "/dev/null");
+    REQUIRE(config.backends.size() == 2);
+    CHECK(net::to_string(config.backends[0]) == "::1@5353");
+    CHECK(config.backend_transport == server::BackendTransport::tcp);
+    CHECK(config.edns == policy::EdnsMode::verbatim);
+    CHECK(config.workers == 2);
+    CHECK(config.idle_timeout == 1s);
+    CHECK(config.handshake_timeout == 2s);
+    CHECK(config.message_timeout == 3s);
+    CHECK(config.query_timeout == 4s);
+    CHECK(config.backend_retry_after == 5s);
+    CHECK(config.connections == 6);
+    CHECK(config.connections_per_address == 7);
+    CHECK(config.queries_per_connection == 8);
+    CHECK(config.queued_bytes == 1024U * 1024 * 1024);
+    CHECK(config.backend_sockets == 9);
+    CHECK(config.backend_burst == 10);
+    CHECK(config.transfers == 5);
+    CHECK(config.queries == 11);
+    CHECK(config.log_level == "off");
+    CHECK(config.check_only);
+}
+
+TEST_CASE("A bad value of a server's option is one line naming both", "[unit][server]") {
+    for (const auto& [name, value] : bad_values) {
+        const auto message = refusal_of({"--" + name + "=" + value});
+        CAPTURE(name, value, message);
+        CHECK(is_one_line_with(message, {"--" + name, value}));
+    }
+}
+
+TEST_CASE("The server's help lists each option, and each has a bad value here", "[unit][server]") {
+    const auto help = test::printed_by([] {
+        CHECK_FALSE(test::read_words(read_server_config, {"--help"}).has_value());
+    });
+    std::set<std::string> known = {"help", "version", "check-config"};
+    for (const auto& [name, value] : bad_values) {
+        known.insert(name);
+    }
+    CHECK(test::options_in(help) == known);
+    CHECK(help.find("[default: 10000]") != std::string::npos);
+    CHECK(help.find("[default: auto]") != std::string::npos);
+    CHECK(help.find("[default: those of /etc/resolv.conf]") != std::string::npos);
+}
+
+TEST_CASE("A certificate needs its key, and a key its certificate", "[unit][server]") {
+    CHECK(is_one_line_with(refusal_of({"--cert=/dev/null"}), {"--cert", "/dev/null", "--key"}));
+    CHECK(is_one_line_with(refusal_of({"--key=/dev/null"}), {"--key", "/dev/null", "--cert"}));
+}
+
+TEST_CASE("The server's file has the same names as its options", "[unit][server]") {
+    const TemporaryFile file("backend = ['192.0.2.9', \"::1@5300\"]\nconnections = 12\n");
+    const auto config = test::read_words(read_server_config, {"--config=" + file.path()});
+    REQUIRE(config.has_value());
+    CHECK(config->backends.size() == 2);
+    CHECK(config->connections == 12);
+}
+
+TEST_CASE("Without --backend the nameservers of resolv.conf are the backends", "[unit][server]") {
+    const auto config = config_with_resolv_conf(
+        "# nameserver 192.0.2.99\nsearch example.test\nnameserver 192.0.2.1\n"
+        "nameserver\t2001:db8::1 # second\nnameserver 192.0.2.1\noptions edns0\n"
+        "nameserver fe80::1%lo\nnameserver"
+    );
+    CHECK(config.backends_from_resolv_conf);
+    REQUIRE(config.backends.size() == 3);
+    CHECK(net::to_string(config.backends[0]) == "192.0.2.1@53");
+    CHECK(net::to_string(config.backends[1]) == "2001:db8::1@53");
+    CHECK(config.backends[2].address.to_v6().scope_id() != 0);
+    CHECK(config.warnings.empty());
+}
+
+TEST_CASE("A nameserver that is no address is skipped with a warning", "[unit][server]") {
+    const auto config = config_with_resolv_conf("nameserver dns.example\nnameserver 192.0.2.1\n");
+    CHECK(config.backends.size() == 1);
+    REQUIRE(config.warnings.size() == 1);
+    CHECK(is_one_line_with(config.warnings[0], {"dns.example"}));
+}
+
+TEST_CASE("Without any nameserver the server says what to add", "[unit][server]") {
+    for (const std::string text : {"", "search example.test\n", "nameserver nobody\n"}) {
+        const TemporaryFile file(text);
+        const auto read = [&](int argc, const char* const* argv) {
+            return server::read_config(argc, argv, file.path());
+        };
+        CHECK(is_one_line_with(test::refusal_of(read, {}), {"--backend", file.path()}));
+    }
+    const auto read_missing = [](int argc, const char* const* argv) {
+        return server::read_config(argc, argv, "/nonexistent/resolv.conf");
+    };
+    CHECK(is_one_line_with(test::refusal_of(read_missing, {}), {"--backend", "/nonexistent"}));
+}
