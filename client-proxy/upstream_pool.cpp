@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "client-proxy/upstream_pool.hpp"
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -200,7 +199,7 @@ void UpstreamPool::on_disconnected(
     net::QueryConnection& connection, bool was_open, const std::string& reason
 ) {
     const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
-    boost::asio::post(loop_.context(), [gone] {});  // it is in the middle of a call of its own
+    loop_.destroy_later(gone);
     const std::vector<QueryId> unanswered = gone->ids().take_all();
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and

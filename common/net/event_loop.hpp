@@ -71,6 +71,10 @@ public:
     void stop();
     void post(std::function<void()> what);
 
+    /// For what may be in the middle of a call of its own: lets it go once the loop has come back
+    /// to itself.
+    void destroy_later(std::shared_ptr<void> what);
+
 private:
     void end_turn();
     void refill_random();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/stream_frontend.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <utility>
 
@@ -108,10 +106,8 @@ void StreamFrontend::forget(policy::SlotId id) {
     if (limits_ != nullptr) {
         limits_->release(source_address(client.from.address));
     }
-    // It may be in the middle of a call of its own: it goes when the loop has come back to itself.
-    std::shared_ptr<ClientConnection> leaving = std::move(client.connection);
-    leaving->close();
-    boost::asio::post(loop_.context(), [leaving = std::move(leaving)] {});
+    client.connection->close();
+    loop_.destroy_later(std::move(client.connection));
     clients_.remove(id);
 }
 

@@ -3,8 +3,6 @@
 
 #include "common/dns/error_answer.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -96,9 +94,7 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
     }
     if (!stream.has_begun()) {
         handler_.transfer_target_failed(transfer->peer, reason);
-        const std::shared_ptr<TransferStream> failed = std::move(transfer->stream);
-        boost::asio::post(loop_.context(), [failed] {
-        });  // it is in the middle of a call of its own
+        loop_.destroy_later(std::move(transfer->stream));
         if (try_next(*transfer)) {
             return;
         }
@@ -119,9 +115,10 @@ void Transfers::give_up(Transfer& transfer, const std::string& reason) {
 }
 
 void Transfers::finish(Iterator transfer) {
-    if (const std::shared_ptr<TransferStream> stream = std::move(transfer->stream)) {
-        stream->close();  // a datagram's client got its one message; the rest is not for anybody
-        boost::asio::post(loop_.context(), [stream] {});
+    if (transfer->stream) {
+        // A datagram's client got its one message; the rest is not for anybody.
+        transfer->stream->close();
+        loop_.destroy_later(std::move(transfer->stream));
     }
     const TransferClient client = transfer->client;
     transfers_.erase(transfer);

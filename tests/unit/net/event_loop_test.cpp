@@ -84,3 +84,19 @@ TEST_CASE("The time stands still within a turn and goes on with the next", "[uni
     loop.run();
     CHECK(next > first);
 }
+
+TEST_CASE("What is to be destroyed later outlives the call that gives it away", "[unit][net]") {
+    net::EventLoop loop;
+    std::weak_ptr<int> left;
+    bool outlived = false;
+    loop.post([&] {
+        auto it = std::make_shared<int>(1);
+        left = it;
+        loop.destroy_later(std::move(it));
+        outlived = !left.expired();
+        loop.stop();
+    });
+    loop.run();
+    CHECK(outlived);
+    CHECK(left.expired());
+}
