@@ -65,16 +65,26 @@ public:
     /// It may be asked again although it was asked before (P-114).
     bool may_repeat(QueryId query);
 
+    /// On a stream it is asked alone, on a connection of its own: what may not be asked twice stays
+    /// clear of the others' mishaps, SIG(0) finds its ID free and its stream unmixed (P-110,
+    /// P-111), and what has lost its connection again and again may itself be the cause.
+    bool goes_alone(QueryId query);
+
     static constexpr std::size_t max_routes = 3;
 
     /// Where it is being asked. In more places than max_routes the rest is not remembered: their
     /// answers find no query.
     void add_route(QueryId query, const Route& route);
-    /// The route to the same place, whatever its wire_id, as it was added.
+    /// The route to the same place as it was added; the one with the same wire_id where there are
+    /// several.
     std::optional<Route> drop_route(QueryId query, const Route& route);
     /// Unused ones are of Kind::none.
     const std::array<Route, max_routes>& routes(QueryId query);
-    std::size_t times_asked(QueryId query);
+    bool was_asked(QueryId query);
+
+    /// A connection on which it was asked has ended without the answer. False when that has
+    /// happened so often that it should not be asked again.
+    bool note_loss(QueryId query);
 
     /// Frames the answer under the client's ID, with the options of this hop. Ends the query.
     void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
@@ -94,7 +104,7 @@ public:
     std::size_t size() const { return queries_.size(); }
 
     /// First-in-first-out queues of pending queries; a query may stand in each of them.
-    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, queue_count };
+    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, for_own_stream, queue_count };
 
     void enqueue(Queue queue, QueryId query) { queries_.enqueue(queue, query); }
 
@@ -113,7 +123,8 @@ private:
         policy::SlotId client;
         std::array<Route, max_routes> routes;
         std::uint16_t original_id = 0;
-        std::uint8_t times_asked = 0;
+        bool was_asked = false;
+        std::uint8_t losses = 0;
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
         policy::HopWishes wishes;

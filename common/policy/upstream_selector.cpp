@@ -24,6 +24,9 @@ std::size_t UpstreamSelector::pick_any(TimePoint now) const {
 
 void UpstreamSelector::failed(std::size_t peer, TimePoint now, double jitter) {
     Peer& it = peers_[peer];
+    if (it.retry_at > now) {
+        return;  // of the same moment: what was under way when it failed tells nothing new
+    }
     it.retry_at = now + backoff_delay(++it.failures, jitter);
 }
 

@@ -23,7 +23,8 @@ public:
     /// As pick(), but where all are left alone, the one whose penalty ends first.
     std::size_t pick_any(TimePoint now) const;
 
-    /// Connecting to it, or asking it, failed. `jitter` in 0 to 1 is the caller's random number.
+    /// Connecting to it, or asking it, failed. Many failures of one moment count as one: while the
+    /// peer is left alone nothing is added. `jitter` in 0 to 1 is the caller's random number.
     void failed(std::size_t peer, TimePoint now, double jitter);
 
     void worked(std::size_t peer);

@@ -33,7 +33,7 @@ TEST_CASE("UpstreamSelector picks the first peer that is not left alone", "[unit
 
 TEST_CASE("UpstreamSelector says until when all are left alone", "[unit][policy]") {
     UpstreamSelector selector(2);
-    selector.failed(0, start, 0);
+    selector.failed(0, start - 100ms, 0);
     selector.failed(0, start, 0);
     selector.failed(1, start, 0);
 
@@ -44,12 +44,24 @@ TEST_CASE("UpstreamSelector says until when all are left alone", "[unit][policy]
     CHECK(selector.pick(start + 200ms) == 0);
 }
 
+TEST_CASE("UpstreamSelector takes many failures of one moment for one", "[unit][policy]") {
+    UpstreamSelector selector(1);
+    for (int failure = 0; failure < 100; ++failure) {
+        selector.failed(0, start + failure * 900us, 0);
+    }
+    CHECK(selector.next_retry() == start + 100ms);
+    selector.failed(0, start + 100ms, 0);
+    CHECK(selector.next_retry() == start + 300ms);
+}
+
 TEST_CASE("UpstreamSelector forgets all failures after one success", "[unit][policy]") {
     UpstreamSelector selector(1);
+    TimePoint now = start;
     for (int failure = 0; failure < 9; ++failure) {
-        selector.failed(0, start, 0);
+        selector.failed(0, now, 0);
+        now = selector.next_retry();
     }
-    CHECK(selector.next_retry() == start + 10s);
+    CHECK(selector.is_left_alone(0, now - 10s));
     selector.worked(0);
     CHECK(selector.pick(start) == 0);
     selector.failed(0, start, 0);

@@ -306,7 +306,7 @@ TEST_CASE("AnswerRelay remembers where a query is asked, each place once", "[uni
     for (std::uint16_t number = 0; number < 4; ++number) {
         server.relay.add_route(id, on_socket(number, static_cast<std::uint16_t>(100 + number)));
     }
-    CHECK(server.relay.times_asked(id) == 4);
+    CHECK(server.relay.was_asked(id));
     CHECK_FALSE(server.relay.drop_route(id, on_socket(3)));  // one more than it remembers
     CHECK_FALSE(server.relay.drop_route(id, {Route::Kind::stream, 0, 1, 0, 0}));
     CHECK_FALSE(server.relay.drop_route(id, {Route::Kind::datagram, 1, 1, 0, 0}));
@@ -315,7 +315,7 @@ TEST_CASE("AnswerRelay remembers where a query is asked, each place once", "[uni
 
     server.relay.forget(id);
     const auto next = server.query(test::query());  // in the same memory
-    CHECK(server.relay.times_asked(next) == 0);
+    CHECK_FALSE(server.relay.was_asked(next));
     for (const Route& route : server.relay.routes(next)) {
         CHECK(route.kind == Route::Kind::none);
     }
@@ -350,4 +350,31 @@ TEST_CASE(
         INFO("seed " << seed);
         REQUIRE_NOTHROW(test::AnswerRelayModel(orders).run());
     }
+}
+
+TEST_CASE("AnswerRelay tells two routes to one place apart by their ID", "[unit][relay]") {
+    Fixture server;
+    const auto id = server.query(test::query());
+    server.relay.add_route(id, on_socket(1, 100));
+    server.relay.add_route(id, on_socket(1, 200));
+    CHECK(server.relay.drop_route(id, on_socket(1, 200))->wire_id == 200);
+    CHECK(
+        server.relay.drop_route(id, on_socket(1, 300))->wire_id == 100
+    );  // the place alone decides
+    CHECK_FALSE(server.relay.drop_route(id, on_socket(1, 100)));
+}
+
+TEST_CASE("AnswerRelay sends alone what lost its connection twice", "[unit][relay]") {
+    Fixture server;
+    const auto id = server.query(test::query());
+    CHECK_FALSE(server.relay.goes_alone(id));
+    CHECK(server.relay.note_loss(id));
+    CHECK_FALSE(server.relay.goes_alone(id));
+    CHECK(server.relay.note_loss(id));
+    CHECK(server.relay.goes_alone(id));
+    CHECK(server.relay.note_loss(id));
+    CHECK_FALSE(server.relay.note_loss(id));  // enough
+
+    server.relay.forget(id);
+    CHECK_FALSE(server.relay.goes_alone(server.query(test::query())));  // in the same memory
 }
