@@ -27,7 +27,7 @@ struct Config {
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{
-        4000};  // from acceptance to answer, all attempts together
+        4500};  // from acceptance to answer, all attempts together; apps wait 5 s
     std::chrono::milliseconds connect_timeout{1500};  // TCP and TLS handshake with one upstream
     std::chrono::milliseconds idle_timeout{30000};    // an upstream connection without queries
     std::chrono::milliseconds tcp_idle_timeout{
