@@ -172,8 +172,8 @@ std::optional<policy::TimePoint> FrameConnection::due() {
         case State::handshaking:
             return opened_at_ + settings_.open_timeout;
         case State::closing:
-            return unsent_.empty() ? opened_at_ + linger
-                                   : blocked_since_ + settings_.message_timeout;
+            // In all: a peer that reads a little at a time does not move it.
+            return opened_at_ + (unsent_.empty() ? linger : settings_.message_timeout);
         case State::closed:
             return std::nullopt;
         case State::open:

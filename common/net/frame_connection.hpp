@@ -34,6 +34,8 @@ struct ConnectionSettings {
     ConnectionCounters* counters = nullptr;
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
     bool peer_closes_first = false;
+    /// Kept until the connection holds no socket any more: what counts it against a limit.
+    std::shared_ptr<void> admission = nullptr;
 };
 
 /// A TCP connection that carries framed DNS messages, in TLS or in clear, on one worker.
@@ -191,7 +193,7 @@ private:
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
 
-    policy::TimePoint opened_at_;    // when it was made; from closing on, when all was written
+    policy::TimePoint opened_at_;    // made; from closing on, when that or its linger began
     policy::TimePoint active_at_;    // the last whole message, either way
     policy::TimePoint frame_began_;  // of the frame that is not whole
     policy::TimePoint blocked_since_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/admissions.hpp"
 #include "common/net/client_connection.hpp"
-#include "common/net/shared_limits.hpp"
 #include "common/net/tcp_listener.hpp"
 #include "common/net/tls_context.hpp"
 
@@ -42,7 +42,7 @@ public:
 
     struct Settings {
         ConnectionSettings connection;
-        std::size_t connections = 0;  // of this worker
+        std::size_t connections = 0;  // of this worker, those that take leave among them
         std::size_t queries_per_connection = 0;
     };
 
@@ -91,8 +91,8 @@ private:
     Handler& handler_;
     Settings settings_;
     const TlsServerContext* tls_;
-    SharedLimits* limits_;
     FrontendCounters counters_;
+    Admissions admissions_;
     std::vector<std::unique_ptr<TcpListener>> listeners_;
     policy::SlotTable<Client> clients_;
 };

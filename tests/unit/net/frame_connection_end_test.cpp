@@ -84,6 +84,25 @@ TEST_CASE("A peer that does not read is given up, and not before its time", "[un
     CHECK(link.recorder.events.wait_for("closed: the peer does not read"));
 }
 
+TEST_CASE("A peer that reads a little at a time does not keep a close waiting", "[unit][net]") {
+    auto settings = test::patient_settings();
+    settings.message_timeout = 100ms;
+    Link link(GENERATE(false, true), settings, true, 4096);
+    link.limit_send_buffer(4096);
+    link.write(std::vector<std::string>(100, std::string(60000, 'x')));
+    const std::weak_ptr<net::FrameConnection> closing = link.stream;
+    link.thread.call([&] { link.stream->close(); });
+    link.release();
+    std::size_t got = 0;  // at this pace all of it would take seconds
+    while (!closing.expired() && link.peer.read_messages(got + 1).size() > got) {
+        ++got;
+        std::this_thread::sleep_for(10ms);
+    }
+    link.thread.call([] {});  // what closed it has let go of it as well
+    CHECK(closing.expired());
+    CHECK(got < 100);
+}
+
 TEST_CASE("Clear DNS on a TLS port ends that connection with an alert (P-3)", "[unit][net]") {
     Link link(true, test::patient_settings(), false);
     link.peer.send_raw(test::frame_of(test::query().octets()));
