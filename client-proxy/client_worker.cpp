@@ -68,32 +68,32 @@ void ClientWorker::start() {
 }
 
 /// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see
-/// to.
+/// to, and their clients have read the answers and left.
 void ClientWorker::drain() {
     draining_ = true;
     streams_.stop_taking();
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    // Transfers have no deadline of their own.
+    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
     drain_end_.expires_after(config_.query_timeout);
     drain_end_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
-            stop();
+            streams_.stop();
+            loop_.stop();
         }
     });
     finish_draining();
 }
 
 void ClientWorker::finish_draining() {
-    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
-        stop();
+    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
+        return;
     }
-}
-
-void ClientWorker::stop() {
     streams_.stop();
-    loop_.stop();
+    if (streams_.is_empty()) {
+        loop_.stop();
+    }
 }
 
 // Queries in
@@ -271,6 +271,10 @@ void ClientWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
+    finish_draining();
+}
+
+void ClientWorker::on_last_client_closed() {
     finish_draining();
 }
 

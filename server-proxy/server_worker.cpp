@@ -70,29 +70,29 @@ void ServerWorker::start() {
 }
 
 /// Takes no new connections; the loop stops when the queries in flight have ended, which their
-/// deadlines see to.
+/// deadlines see to, and the clients have read the answers and left.
 void ServerWorker::drain() {
     draining_ = true;
     clients_.stop_taking();
-    // Transfers have no deadline of their own.
+    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
     drain_end_.expires_after(config_.query_timeout);
     drain_end_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
-            stop();
+            clients_.stop();
+            loop_.stop();
         }
     });
     finish_draining();
 }
 
 void ServerWorker::finish_draining() {
-    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
-        stop();
+    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
+        return;
     }
-}
-
-void ServerWorker::stop() {
     clients_.stop();
-    loop_.stop();
+    if (clients_.is_empty()) {
+        loop_.stop();
+    }
 }
 
 void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
@@ -209,6 +209,10 @@ void ServerWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
+    finish_draining();
+}
+
+void ServerWorker::on_last_client_closed() {
     finish_draining();
 }
 

@@ -61,13 +61,13 @@ private:
     void arm_deadline();
     void expire();
     void finish_draining();
-    void stop();
 
     void on_stream_query(net::ClientConnection& client, dns::Bytes message) override;
     void on_client_opened(net::ClientConnection& client) override;
     void on_client_drained(policy::SlotId client) override;
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
+    void on_last_client_closed() override;
 
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
     void transfer_target_failed(std::size_t peer, const std::string& reason) override;

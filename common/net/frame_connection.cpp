@@ -128,6 +128,8 @@ void FrameConnection::finish_politely() {
         return;
     }
     state_ = State::closing;
+    paused_ = false;
+    unread_ = {};
     opened_at_ = loop_.now();
     if (peer_ended_ && unsent_.empty()) {
         destroy();

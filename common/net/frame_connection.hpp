@@ -155,9 +155,12 @@ private:
     std::optional<policy::TimePoint> due();
     void on_timer();
 
-    /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop.
+    /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop. Who takes leave
+    /// reads whatever comes, and throws it away.
     bool may_read() const {
-        return !paused_ && !continuing_ && !peer_ended_ && unsent_.size() <= settings_.queued_bytes;
+        return !peer_ended_ &&
+               (state_ == State::closing ||
+                (!paused_ && !continuing_ && unsent_.size() <= settings_.queued_bytes));
     }
 
     /// A burst is under way whose messages may share records.

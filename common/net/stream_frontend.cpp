@@ -30,7 +30,7 @@ StreamFrontend::StreamFrontend(
       handler_(handler),
       settings_(settings),
       tls_(tls),
-      admissions_(settings.connections, limits, nullptr),
+      admissions_(settings.connections, limits, [this] { handler_.on_last_client_closed(); }),
       clients_(settings.connections) {}
 
 StreamFrontend::~StreamFrontend() {

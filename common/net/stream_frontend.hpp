@@ -38,6 +38,9 @@ public:
 
         /// find() does not know it any more.
         virtual void on_client_gone(policy::SlotId, const Endpoint&, const std::string&) {}
+
+        /// is_empty() has become true.
+        virtual void on_last_client_closed() {}
     };
 
     struct Settings {
@@ -64,8 +67,11 @@ public:
     /// No new connections, and no more queries on those that are there.
     void stop_taking();
 
-    /// Also closes politely what is there.
+    /// Also closes politely what is there; is_empty() follows in bounded time.
     void stop();
+
+    /// Nobody is connected, and nobody takes leave any more.
+    bool is_empty() const { return admissions_.size() == 0; }
 
     /// Null when it has gone.
     ClientConnection* find(policy::SlotId id);

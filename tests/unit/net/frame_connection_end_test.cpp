@@ -84,6 +84,24 @@ TEST_CASE("A peer that does not read is given up, and not before its time", "[un
     CHECK(link.recorder.events.wait_for("closed: the peer does not read"));
 }
 
+TEST_CASE("What a connection did not read before its close takes no answer along", "[unit][net]") {
+    Link link(GENERATE(false, true), test::patient_settings(), true, 4096);
+    link.thread.call([&] { link.stream->pause_reading(); });
+    for (int count = 0; count < 3; ++count) {
+        link.send(std::string(1000, 'q'));
+    }
+    const std::weak_ptr<net::FrameConnection> closing = link.stream;
+    link.write(std::vector<std::string>(5, std::string(4000, 'x')));
+    link.thread.call([&] { link.stream->close(); });
+    link.release();
+    // It ends while the peer has most of the answers still to read.
+    for (int count = 0; count < 2000 && !closing.expired(); ++count) {
+        std::this_thread::sleep_for(10ms);
+    }
+    REQUIRE(closing.expired());
+    CHECK(link.peer.read_all().size() == 5);
+}
+
 TEST_CASE("A peer that reads a little at a time does not keep a close waiting", "[unit][net]") {
     auto settings = test::patient_settings();
     settings.message_timeout = 100ms;

@@ -27,6 +27,8 @@ struct Talker final : net::StreamFrontend::Handler {
         events.add("gone");
     }
 
+    void on_last_client_closed() override { events.add("empty"); }
+
     test::Events events;
 };
 
@@ -87,8 +89,11 @@ TEST_CASE("A connection counts against the limits until its socket is closed", "
     CHECK(server.talker.events.count("query") == 1);
     CHECK(server.frontend->counters().refused.value() == 1);
 
+    CHECK_FALSE(server.thread.call([&] { return server.frontend->is_empty(); }));
+    CHECK(server.talker.events.count("empty") == 0);
     CHECK(slow->read_all().size() == answers);
-    server.thread.call([] {});  // what closed it has let go of it as well
+    CHECK(server.talker.events.wait_for("empty"));
+    CHECK(server.thread.call([&] { return server.frontend->is_empty(); }));
     const auto third = server.connect();
     third->send(query);
     third->end();
