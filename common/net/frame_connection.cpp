@@ -185,13 +185,13 @@ std::optional<policy::TimePoint> FrameConnection::due() {
     const auto sooner = [&at](policy::TimePoint candidate) {
         at = at ? std::min(*at, candidate) : candidate;
     };
-    if (frame_pending_ && !paused_) {
+    if (is_message_due()) {
         sooner(frame_began_ + settings_.message_timeout);
     }
     if (write_armed_) {
         sooner(blocked_since_ + settings_.message_timeout);
     }
-    if (!busy_) {
+    if (!at && !busy_ && !turn_end_asked_) {
         sooner(active_at_ + settings_.idle_timeout);
     }
     return at;
@@ -232,7 +232,7 @@ void FrameConnection::on_timer() {
             destroy();
             break;
         case State::open:
-            if (write_armed_ || frame_pending_) {
+            if (write_armed_ || is_message_due()) {
                 fail(
                     write_armed_ ? "the peer does not read" : "a message was not finished in time"
                 );

@@ -25,7 +25,7 @@ struct ConnectionSettings {
     policy::Duration open_timeout{};  // for connecting and the TLS handshake together
     policy::Duration
         message_timeout{};            // for the rest of a message, and for a blocked write to move
-    policy::Duration idle_timeout{};  // without queries; see set_busy()
+    policy::Duration idle_timeout{};  // without queries or a message under way; see set_busy()
     std::size_t queued_bytes = 0;     // see is_congested()
     /// Until the peer has itself put two messages into one record, it gets one a record: some lose
     /// the second.
@@ -162,6 +162,9 @@ private:
                (state_ == State::closing ||
                 (!paused_ && !continuing_ && unsent_.size() <= settings_.queued_bytes));
     }
+
+    /// The peer has begun a message, and is listened to.
+    bool is_message_due() const { return frame_pending_ && !paused_; }
 
     /// A burst is under way whose messages may share records.
     bool fills_records() const {
