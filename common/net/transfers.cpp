@@ -94,6 +94,7 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
     }
     if (!stream.has_begun()) {
         handler_.transfer_target_failed(transfer->peer, reason);
+        stream.close();
         loop_.destroy_later(std::move(transfer->stream));
         if (try_next(*transfer)) {
             return;
