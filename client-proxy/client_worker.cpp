@@ -271,7 +271,6 @@ void ClientWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
-    finish_draining();
 }
 
 void ClientWorker::on_last_client_closed() {
@@ -284,6 +283,10 @@ std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t 
 
 void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
     pool_.transfer_target_failed(peer, reason);
+}
+
+void ClientWorker::on_last_transfer_ended() {
+    finish_draining();
 }
 
 net::ClientConnection* ClientWorker::find_client(policy::SlotId id) {

@@ -90,6 +90,7 @@ private:
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
     void transfer_target_failed(std::size_t peer, const std::string& reason) override;
     net::ClientConnection* find_client(policy::SlotId id) override;
+    void on_last_transfer_ended() override;
 
     void on_answer(QueryId query, dns::Bytes answer) override;
     void on_answers_end() override;

@@ -209,7 +209,6 @@ void ServerWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
-    finish_draining();
 }
 
 void ServerWorker::on_last_client_closed() {
@@ -222,6 +221,10 @@ std::optional<net::Transfers::Target> ServerWorker::transfer_target(std::size_t 
 
 void ServerWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
     resolver_.transfer_target_failed(peer, reason);
+}
+
+void ServerWorker::on_last_transfer_ended() {
+    finish_draining();
 }
 
 net::ClientConnection* ServerWorker::find_client(policy::SlotId id) {

@@ -127,6 +127,9 @@ void Transfers::finish(Iterator transfer) {
             client.udp ? nullptr : handler_.find_client(client.stream)) {
         connection->query_ended();
     }
+    if (transfers_.empty()) {
+        handler_.on_last_transfer_ended();
+    }
 }
 
 void Transfers::client_drained(policy::SlotId client) {
@@ -139,9 +142,12 @@ void Transfers::client_drained(policy::SlotId client) {
 }
 
 void Transfers::client_gone(policy::SlotId client) {
-    transfers_.remove_if([client](const Transfer& transfer) {
+    const std::size_t ended = transfers_.remove_if([client](const Transfer& transfer) {
         return !transfer.client.udp && transfer.client.stream == client;
     });
+    if (ended > 0 && transfers_.empty()) {
+        handler_.on_last_transfer_ended();
+    }
 }
 
 }  // namespace dotpair::net
