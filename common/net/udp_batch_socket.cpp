@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t batch = DatagramBuffers::batch;
 constexpr int max_batches_per_turn = 4;       // then others get their turn
 constexpr int buffer_size = 4 * 1024 * 1024;  // a burst of a few thousand queries waits here
-constexpr int send_patience = 5;  // milliseconds that a full send buffer may hold the worker up
+constexpr int send_patience = 5;  // milliseconds that a full send buffer may hold up a flush
 
 /// Room for either family's packet info and the truncation of neither.
 struct alignas(cmsghdr) Control {
@@ -219,16 +219,16 @@ void UdpBatchSocket::on_turn_end() {
 }
 
 void UdpBatchSocket::flush() {
+    bool may_wait = true;
     for (std::size_t sent = 0; sent < outgoing_.size();) {
-        const std::size_t now = send_from(sent);
-        sent += now;
+        sent += send_from(sent, may_wait);
     }
     outgoing_.clear();
 }
 
 /// Sends what it can from `first` on; counts what the kernel refuses. Returns how many are dealt
-/// with, at least one.
-std::size_t UdpBatchSocket::send_from(std::size_t first) {
+/// with, at least one. Waits for room if it `may_wait`, and then it may not again.
+std::size_t UdpBatchSocket::send_from(std::size_t first, bool& may_wait) {
     Headers headers;
     const std::size_t count = outgoing_.size() - first;
     for (std::size_t index = 0; index < count; ++index) {
@@ -242,12 +242,12 @@ std::size_t UdpBatchSocket::send_from(std::size_t first) {
         }
     }
     const auto size = static_cast<unsigned>(count);
-    int sent = ::sendmmsg(socket_.native_handle(), headers.messages.data(), size, 0);
-    if (sent < 0 &&
-        errno == ECONNREFUSED) {  // the news of an earlier datagram; this one was not sent
-        sent = ::sendmmsg(socket_.native_handle(), headers.messages.data(), size, 0);
-    } else if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS) && wait_until_writable(socket_.native_handle())) {
-        sent = ::sendmmsg(socket_.native_handle(), headers.messages.data(), size, 0);
+    const int socket = socket_.native_handle();
+    int sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
+    const bool is_old_news = sent < 0 && errno == ECONNREFUSED;  // of an earlier datagram
+    const bool is_full = sent < 0 && (errno == EAGAIN || errno == ENOBUFS);
+    if (is_old_news || (is_full && std::exchange(may_wait, false) && wait_until_writable(socket))) {
+        sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
     }
     if (sent > 0) {
         return static_cast<std::size_t>(sent);
