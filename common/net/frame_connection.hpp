@@ -110,6 +110,10 @@ public:
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
     void close();
 
+    /// For what nobody wants any more: what waits is not written, what arrives is refused (RST). No
+    /// call of the handler follows.
+    void abort() { destroy(); }
+
     /// For logs; empty strings before the handshake is over and without TLS.
     TlsFacts tls_facts() const;
 

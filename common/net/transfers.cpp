@@ -8,6 +8,9 @@
 #include <utility>
 
 namespace dotpair::net {
+namespace {
+constexpr std::uint8_t tc_bit = 0x02;
+}  // namespace
 
 Transfers::Transfers(
     EventLoop& loop, Handler& handler, std::size_t max_transfers, const ConnectionSettings& settings
@@ -61,8 +64,9 @@ void Transfers::on_transfer_message(TransferStream& stream, dns::Bytes message, 
 void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
     if (transfer.client.udp) {
         dns::EditableMessage answer{message, message.size(), dns::inspect(message)};
-        if (!is_last || message.size() > transfer.client.udp_size) {
-            dns::truncate_answer(answer, transfer.client.udp_size);
+        dns::truncate_answer(answer, transfer.client.udp_size);
+        if (!is_last) {
+            answer.storage[2] |= tc_bit;  // also where the first message fits
         }
         transfer.client.udp->queue(answer.bytes(), transfer.client.path);
         transfer.client.udp->flush();

@@ -181,3 +181,60 @@ TEST_CASE("A transfer that a resolver ends before it begins is asked for again",
     CHECK(fixture.peer.read_messages(2).size() == 2);
     CHECK(fixture.events.count("failed: closed by the peer") == 1);
 }
+
+TEST_CASE("A client that does not read its transfer does not keep it", "[unit][net]") {
+    auto settings = test::patient_settings();
+    settings.message_timeout = 60ms;
+    Fixture fixture(settings);
+    fixture.peer.send(frame_of(axfr(1)));
+    const auto resolver = fixture.resolver.asked();
+    resolver->send(frame_of(part(1, true)));
+    while (resolver->send_raw(frame_of(part(1, false, 60000)))) {
+    }  // until nobody is there to take it
+    CHECK(fixture.events.wait_for("gone: the peer does not read"));
+    CHECK(fixture.events.wait_for("ended"));
+}
+
+TEST_CASE("A transfer asked for by datagram ends with its first message (P-120)", "[unit][net]") {
+    struct Silent final : net::UdpBatchSocket::Handler {
+        void on_datagram(net::UdpBatchSocket&, dns::Bytes, const net::ReturnPath&) override {}
+
+        void on_batch_end(net::UdpBatchSocket&) override {}
+
+        void on_refused(net::UdpBatchSocket&) override {}
+    } silent;
+
+    Fixture fixture;
+    const int app = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    net::ReturnPath path;
+    path.peer.v4 = test::on_loopback(0);
+    path.peer_size = sizeof path.peer.v4;
+    const auto address = reinterpret_cast<sockaddr*>(&path.peer.v4);
+    REQUIRE(::bind(app, address, path.peer_size) == 0);
+    REQUIRE(::getsockname(app, address, &path.peer_size) == 0);
+    std::memcpy(&path.local, &path.peer.v4.sin_addr, sizeof path.peer.v4.sin_addr);
+    const auto socket = fixture.thread.call([&] {
+        net::UdpBatchSocket::Handler& handler = silent;
+        auto udp = net::UdpBatchSocket::listening(
+            fixture.thread.loop, handler, {boost::asio::ip::address_v4::loopback(), 0}
+        );
+        fixture.transfers->start(axfr(1), {{}, udp, path, 512});
+        return udp;
+    });
+    const auto resolver = fixture.resolver.asked();
+    resolver->send(frame_of(part(1, true)));
+
+    Octets answer(512);
+    const ssize_t size = ::recv(app, answer.data(), answer.size(), 0);
+    ::close(app);
+    REQUIRE(size >= static_cast<ssize_t>(dns::header_size));
+    CHECK((answer[2] & 0x02) != 0);  // TC
+    CHECK(fixture.events.wait_for("ended"));
+    int sent = 0;  // a connection that lingers would take all of it
+    while (sent < 20 && resolver->send_raw(frame_of(part(1, false)))) {
+        ++sent;
+        std::this_thread::sleep_for(5ms);
+    }
+    CHECK(sent < 20);
+    fixture.thread.call([&] { socket->close(); });
+}
