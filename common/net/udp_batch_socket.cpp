@@ -48,7 +48,8 @@ void read_packet_info(msghdr& header, ReturnPath& path) {
         if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
             in_pktinfo info{};
             std::memcpy(&info, CMSG_DATA(item), sizeof info);
-            std::memcpy(&path.local, &info.ipi_addr, sizeof info.ipi_addr);
+            // Not the destination itself: nothing can be sent from a broadcast address.
+            std::memcpy(&path.local, &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
         } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
             in6_pktinfo info{};
             std::memcpy(&info, CMSG_DATA(item), sizeof info);

@@ -70,6 +70,8 @@ public:
     App() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
         const timeval at_most{test::patience.count(), 0};
         ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &at_most, sizeof at_most);
+        const int on = 1;
+        ::setsockopt(socket_, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
     }
 
     App(const App&) = delete;
@@ -148,6 +150,15 @@ TEST_CASE(
         CHECK(app.receive(from) == Octets{1, 2, 3});
         CHECK(from == address);
     }
+}
+
+TEST_CASE("A query to a broadcast address is answered from one of our own", "[unit][net]") {
+    EchoServer server("0.0.0.0");
+    const App app;
+    std::string from;
+    app.send("127.255.255.255", server.port(), {1, 2, 3});
+    CHECK(app.receive(from) == Octets{1, 2, 3});
+    CHECK(from == "127.0.0.1");
 }
 
 TEST_CASE("A burst of 200 datagrams comes back whole", "[unit][net]") {
