@@ -37,8 +37,11 @@ ClientWorker::ClientWorker(const Config& config)
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
       ),
       scratch_(dns::max_error_answer),
-      deadline_(loop_.context()),
-      drain_end_(loop_.context()) {}
+      deadline_(loop_, [this] { expire(); }),
+      drain_end_(loop_, [this] {
+          streams_.stop();
+          loop_.stop();
+      }) {}
 
 ClientWorker::~ClientWorker() = default;
 
@@ -76,13 +79,7 @@ void ClientWorker::drain() {
         socket->stop_reading();
     }
     // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
-    drain_end_.expires_after(config_.query_timeout);
-    drain_end_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            streams_.stop();
-            loop_.stop();
-        }
-    });
+    drain_end_.arm(loop_.now() + config_.query_timeout);
     finish_draining();
 }
 
@@ -116,7 +113,7 @@ QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport fro
             break;
         case Kind::query:
             (from == Transport::udp ? counters_.udp_queries : counters_.tcp_queries).add();
-            arm_deadline();
+            deadline_.arm(relay_.next_deadline());
             break;
     }
     return accepted;
@@ -238,26 +235,11 @@ void ClientWorker::answer_locally(QueryId query, const dns::ErrorReason& reason)
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
 
-void ClientWorker::arm_deadline() {
-    const auto at = relay_.next_deadline();
-    if (deadline_armed_ || !at) {
-        return;
-    }
-    deadline_armed_ = true;
-    deadline_.expires_at(*at);
-    deadline_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            deadline_armed_ = false;
-            expire();
-        }
-    });
-}
-
 void ClientWorker::expire() {
     while (const auto query = relay_.expired(loop_.now())) {
         answer_locally(*query, pool_.abandon(*query));
     }
-    arm_deadline();
+    deadline_.arm(relay_.next_deadline());
 }
 
 // Stream clients and transfers

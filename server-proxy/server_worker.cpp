@@ -40,8 +40,11 @@ ServerWorker::ServerWorker(
       clients_(loop_, *this, client_settings(), &tls, &limits),
       transfers_(loop_, *this, config.transfers, transfer_settings(config, transfer_connections_)),
       scratch_(dns::max_error_answer),
-      deadline_(loop_.context()),
-      drain_end_(loop_.context()) {}
+      deadline_(loop_, [this] { expire(); }),
+      drain_end_(loop_, [this] {
+          clients_.stop();
+          loop_.stop();
+      }) {}
 
 ServerWorker::~ServerWorker() = default;
 
@@ -75,13 +78,7 @@ void ServerWorker::drain() {
     draining_ = true;
     clients_.stop_taking();
     // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
-    drain_end_.expires_after(config_.query_timeout);
-    drain_end_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            clients_.stop();
-            loop_.stop();
-        }
-    });
+    drain_end_.arm(loop_.now() + config_.query_timeout);
     finish_draining();
 }
 
@@ -115,7 +112,7 @@ void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes mes
         case Kind::query:
             counters_.queries.add();
             client.query_begun();
-            arm_deadline();
+            deadline_.arm(relay_.next_deadline());
             resolver_.ask(accepted.query);
             break;
     }
@@ -165,26 +162,11 @@ void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
 
-void ServerWorker::arm_deadline() {
-    const auto at = relay_.next_deadline();
-    if (deadline_armed_ || !at) {
-        return;
-    }
-    deadline_armed_ = true;
-    deadline_.expires_at(*at);
-    deadline_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            deadline_armed_ = false;
-            expire();
-        }
-    });
-}
-
 void ServerWorker::expire() {
     while (const auto query = relay_.expired(loop_.now())) {
         end_with(*query, resolver_.abandon(*query));
     }
-    arm_deadline();
+    deadline_.arm(relay_.next_deadline());
 }
 
 // Clients and transfers

@@ -2,14 +2,13 @@
 #pragma once
 
 #include "common/app/worker_group.hpp"
+#include "common/net/deadline_timer.hpp"
 #include "common/net/latency_histogram.hpp"
 #include "common/net/stream_frontend.hpp"
 #include "common/net/transfers.hpp"
 #include "server-proxy/answer_relay.hpp"
 #include "server-proxy/config.hpp"
 #include "server-proxy/resolver_client.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -58,7 +57,6 @@ private:
     net::StreamFrontend::Settings client_settings();
     void start_transfer(QueryId query, net::ClientConnection& client);
     void end_with(QueryId query, const dns::ErrorReason& reason);
-    void arm_deadline();
     void expire();
     void finish_draining();
 
@@ -87,9 +85,8 @@ private:
     net::StreamFrontend clients_;
     net::Transfers transfers_;
     std::vector<std::uint8_t> scratch_;
-    boost::asio::steady_timer deadline_;
-    boost::asio::steady_timer drain_end_;
-    bool deadline_armed_ = false;
+    net::DeadlineTimer deadline_;
+    net::DeadlineTimer drain_end_;
     bool draining_ = false;
 };
 
