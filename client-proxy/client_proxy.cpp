@@ -130,14 +130,14 @@ int run(const Config& config) {
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));
-    app::run_until_signal(
-        running,
-        [&] {
-            spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
-            app::notify_ready("listening on " + listening);
-        },
-        [&] { log_stats(workers); }
-    );
+    app::ProcessHooks hooks;
+    hooks.ready = [&] {
+        spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
+        app::notify_ready("listening on " + listening);
+    };
+    hooks.report = [&] { log_stats(workers); };
+    hooks.reload = [] { spdlog::info("reload: nothing to reload; restart to change options"); };
+    app::run_until_signal(running, hooks);
     app::notify_stopping();
     log_stats(workers);
     return 0;

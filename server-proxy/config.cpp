@@ -30,12 +30,6 @@ void bind_addresses(app::OptionSet& options, Config& config) {
             "where clients ask, by TLS; repeatable", "[::]@853, which is IPv4 as well"
         )
     );
-    options.file(
-        "cert",
-        config.certificate_file,
-        app::with_default("PEM certificate and chain", "an ephemeral one, its pin logged at start")
-    );
-    options.file("key", config.key_file, "PEM private key of --cert");
     options.endpoints(
         "backend",
         config.backends,
@@ -58,6 +52,77 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
         "rebuild keepalive and padding for each hop, or change the ID alone"
     );
+}
+
+/// Repeatable. One that comes twice is refused: it would not do what was meant.
+void bind_files(
+    app::OptionSet& options,
+    const std::string& name,
+    std::vector<std::string>& field,
+    const std::string& help
+) {
+    options.list(name, "FILE", help, [&field](const std::string& option, const std::string& text) {
+        app::check_readable(option, text);
+        if (std::find(field.begin(), field.end(), text) != field.end()) {
+            throw ConfigError(fmt::format("{}: {} is given twice", option, app::in_quotes(text)));
+        }
+        field.push_back(text);
+    });
+}
+
+void bind_tls(app::OptionSet& options, Config& config) {
+    bind_files(
+        options,
+        "cert",
+        config.tls.certificate_files,
+        app::with_default(
+            "PEM certificate and chain; repeatable", "an ephemeral one, its pin logged at start"
+        )
+    );
+    bind_files(options, "key", config.tls.key_files, "PEM private key of a --cert; repeatable");
+    bind_files(
+        options, "ocsp", config.tls.ocsp_files, "DER OCSP response for a --cert; repeatable"
+    );
+    options.choice<bool>(
+        "strict-sni",
+        config.tls.strict_sni,
+        {{"off", false}, {"on", true}},
+        "on: a name in SNI that no --cert has ends the handshake"
+    );
+    options.file(
+        "ticket-keys",
+        config.tls.ticket_keys_file,
+        app::with_default("keys of session tickets, 80 bytes each", "random ones, renewed in time")
+    );
+    options.duration(
+        "ticket-lifetime",
+        config.tls.ticket_lifetime,
+        7 * 24h,
+        "for which a session ticket may be used; a random key lives twice as long"
+    );
+}
+
+/// What one option alone cannot tell.
+void check_tls(const net::TlsServerSettings& tls) {
+    if (tls.certificate_files.empty() != tls.key_files.empty()) {
+        throw ConfigError(
+            tls.key_files.empty()
+                ? fmt::format(
+                      "--cert: {} needs its --key", app::in_quotes(tls.certificate_files.front())
+                  )
+                : fmt::format("--key: {} needs its --cert", app::in_quotes(tls.key_files.front()))
+        );
+    }
+    if (!tls.ocsp_files.empty() && tls.certificate_files.empty()) {
+        throw ConfigError(
+            fmt::format("--ocsp: {} needs its --cert", app::in_quotes(tls.ocsp_files.front()))
+        );
+    }
+    if (tls.ticket_lifetime < 1s) {
+        throw ConfigError(fmt::format(
+            "--ticket-lifetime: {} is below 1s", app::format_duration(tls.ticket_lifetime)
+        ));
+    }
 }
 
 void bind_times(app::OptionSet& options, Config& config) {
@@ -161,19 +226,14 @@ std::optional<Config> read_config(
         "dotpair-server", "Puts DNS over TLS in front of an unmodified resolver."
     );
     bind_addresses(options, config);
+    bind_tls(options, config);
     bind_times(options, config);
     bind_limits(options, config);
     options.process_options(config.log_level, config.check_only);
     if (!options.read(argc, argv)) {
         return std::nullopt;
     }
-    if (config.certificate_file.empty() != config.key_file.empty()) {
-        throw ConfigError(
-            config.key_file.empty()
-                ? fmt::format("--cert: {} needs its --key", app::in_quotes(config.certificate_file))
-                : fmt::format("--key: {} needs its --cert", app::in_quotes(config.key_file))
-        );
-    }
+    check_tls(config.tls);
     if (config.backends.empty()) {
         take_backends_from(resolv_conf, config);
     }

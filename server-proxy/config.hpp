@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/net/endpoint.hpp"
+#include "common/net/tls_server_settings.hpp"
 #include "common/policy/edns_mode.hpp"
 
 #include <chrono>
@@ -23,8 +24,7 @@ enum class BackendTransport {
 struct Config {
     std::vector<net::Endpoint> listen;  // never empty; see listen_by_default
     bool listen_by_default = true;  // [::]@853, dual stack, or 0.0.0.0@853 on a host without IPv6
-    std::string certificate_file;   // both empty: an ephemeral, self-signed one
-    std::string key_file;
+    net::TlsServerSettings tls;
     std::vector<net::Endpoint> backends;  // never empty, in order of preference
     bool backends_from_resolv_conf = false;
     BackendTransport backend_transport = BackendTransport::automatic;

@@ -20,8 +20,9 @@ int start(const dotpair::server::Config& config) {
         spdlog::warn("config warning=\"{}\"", warning);
     }
     if (config.check_only) {
-        if (!config.certificate_file.empty()) {
-            dotpair::net::TlsServerContext::from_files(config.certificate_file, config.key_file);
+        const dotpair::net::TlsServerContext usable(config.tls);
+        for (const std::string& warning : usable.warnings()) {
+            spdlog::warn("tls warning=\"{}\"", warning);
         }
         std::cout << "configuration is valid\n";
         return 0;

@@ -5,6 +5,7 @@
 #include "common/app/listening.hpp"
 #include "common/app/notify.hpp"
 #include "common/app/worker_group.hpp"
+#include "common/error.hpp"
 #include "common/net/socket_options.hpp"
 #include "server-proxy/server_worker.hpp"
 
@@ -35,30 +36,50 @@ std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers
     return opened;
 }
 
-net::TlsServerContext make_tls(const Config& config) {
-    return config.certificate_file.empty()
-               ? net::TlsServerContext::ephemeral()
-               : net::TlsServerContext::from_files(config.certificate_file, config.key_file);
+/// What is wrong with the credentials, and what will keep clients from connecting.
+void log_certificates(const net::TlsServerContext& tls) {
+    for (const net::CertificateInfo& info : tls.certificates()) {
+        const std::string pin = net::format_pin(info.pin);
+        if (info.file.empty()) {
+            spdlog::info("certificate ephemeral pin={}; gone when the server stops", pin);
+        } else {
+            spdlog::info("certificate file={} pin={}", info.file, pin);
+        }
+        if (info.is_expired) {
+            spdlog::warn("certificate expired file={}; strict clients will refuse it", info.file);
+        }
+    }
+    for (const std::string& warning : tls.warnings()) {
+        spdlog::warn("tls warning=\"{}\"", warning);
+    }
 }
 
-/// What a client has to be told, ready to paste; and what will keep it from connecting.
-void log_credentials(
-    const Config& config, const net::TlsServerContext& tls, const net::Endpoint& listen
-) {
-    const std::string pin = net::format_pin(tls.pin());
-    if (config.certificate_file.empty()) {
-        spdlog::info("certificate ephemeral pin={}; gone when the server stops", pin);
-    } else {
-        spdlog::info("certificate file={} pin={}", config.certificate_file, pin);
-    }
-    if (tls.expired()) {
-        spdlog::warn(
-            "certificate expired file={}; strict clients will refuse it", config.certificate_file
-        );
+/// What a client has to be told, ready to paste.
+void log_client_line(const net::TlsServerContext& tls, const net::Endpoint& listen) {
+    std::string pins;
+    for (const net::CertificateInfo& info : tls.certificates()) {
+        pins += info.is_default ? ",pin=" + net::format_pin(info.pin) : "";
     }
     const std::string address =
         listen.address.is_unspecified() ? "ADDRESS" : listen.address.to_string();
-    spdlog::info("clients use: dotpair-client --upstream {}@{},pin={}", address, listen.port, pin);
+    spdlog::info("clients use: dotpair-client --upstream {}@{}{}", address, listen.port, pins);
+}
+
+/// SIGHUP. What cannot be used changes nothing: connections and new ones go on as before.
+void reload(net::TlsServerContext& tls) {
+    try {
+        tls.reload();
+        spdlog::info("reload done; new connections use what the files hold now");
+        log_certificates(tls);
+    } catch (const ConfigError& error) {
+        spdlog::error("reload failed, all stays as it was reason=\"{}\"", error.what());
+    }
+}
+
+void keep_up(net::TlsServerContext& tls) {
+    for (const std::string& warning : tls.keep_up()) {
+        spdlog::warn("tls warning=\"{}\"", warning);
+    }
 }
 
 void log_backends(const Config& config) {
@@ -175,7 +196,7 @@ int run(const Config& config) {
     const std::size_t per_worker =
         config.backends.size() * config.backend_sockets + spare_descriptors;
     app::raise_descriptor_limit(config.connections + config.workers * per_worker);
-    const net::TlsServerContext tls = make_tls(config);
+    net::TlsServerContext tls(config.tls);
     net::SharedLimits limits(config.connections, config.connections_per_address);
     Workers workers;
     std::vector<app::Worker*> running;
@@ -185,16 +206,18 @@ int run(const Config& config) {
     }
     const auto opened = open_listeners(config, workers);
     log_backends(config);
-    log_credentials(config, tls, opened.front());
+    log_certificates(tls);
+    log_client_line(tls, opened.front());
     const std::string listening = app::join(opened);
-    app::run_until_signal(
-        running,
-        [&] {
-            spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
-            app::notify_ready("listening on " + listening);
-        },
-        [&] { log_stats(workers); }
-    );
+    app::ProcessHooks hooks;
+    hooks.ready = [&] {
+        spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
+        app::notify_ready("listening on " + listening);
+    };
+    hooks.report = [&] { log_stats(workers); };
+    hooks.reload = [&] { reload(tls); };
+    hooks.each_minute = [&] { keep_up(tls); };
+    app::run_until_signal(running, hooks);
     app::notify_stopping();
     log_stats(workers);
     return 0;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <mutex>
@@ -18,7 +19,7 @@ namespace {
 sigset_t block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD}) {
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGCHLD}) {
         sigaddset(&signals, signal);
     }
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -57,6 +58,20 @@ void run_worker(Worker& worker, FirstFailure& failure, std::atomic<std::size_t>&
     ::kill(::getpid(), SIGCHLD);  // wakes the waiting thread
 }
 
+/// The next of `signals`; `meanwhile` is called each minute until then.
+int wait_for(const sigset_t& signals, const std::function<void()>& meanwhile) {
+    constexpr timespec minute{60, 0};
+    while (true) {
+        const int signal = sigtimedwait(&signals, nullptr, meanwhile ? &minute : nullptr);
+        if (signal > 0) {
+            return signal;
+        }
+        if (errno == EAGAIN) {
+            meanwhile();
+        }
+    }
+}
+
 void stop_all(const std::vector<Worker*>& workers, bool politely) {
     for (Worker* const worker : workers) {
         if (politely) {
@@ -69,11 +84,7 @@ void stop_all(const std::vector<Worker*>& workers, bool politely) {
 
 }  // namespace
 
-void run_until_signal(
-    const std::vector<Worker*>& workers,
-    const std::function<void()>& ready,
-    const std::function<void()>& report
-) {
+void run_until_signal(const std::vector<Worker*>& workers, const ProcessHooks& hooks) {
     const sigset_t signals = block_signals();
     FirstFailure failure;
     std::atomic<std::size_t> running = workers.size();
@@ -83,14 +94,15 @@ void run_until_signal(
         threads.emplace_back([worker, &failure, &running] { run_worker(*worker, failure, running); }
         );
     }
-    ready();
+    hooks.ready();
     bool stopping = false;
     while (running > 0) {
-        int signal = 0;
-        sigwait(&signals, &signal);
+        const int signal = wait_for(signals, hooks.each_minute);
         const bool worker_died = signal == SIGCHLD && running < workers.size() && !stopping;
         if (signal == SIGUSR1) {
-            report();
+            hooks.report();
+        } else if (signal == SIGHUP) {
+            hooks.reload();
         } else if (signal != SIGCHLD || worker_died) {
             stop_all(workers, !stopping && !worker_died);
             stopping = true;

@@ -21,13 +21,16 @@ public:
     virtual void drain() = 0;
 };
 
+/// What a program does beside its workers, on the thread that waits for signals.
+struct ProcessHooks {
+    std::function<void()> ready;        // once the threads run
+    std::function<void()> report;       // SIGUSR1
+    std::function<void()> reload;       // SIGHUP
+    std::function<void()> each_minute;  // may be empty; later while signals come in
+};
+
 /// Runs every worker on a thread of its own until SIGTERM or SIGINT, then drains them; a second
-/// signal does not wait for that. SIGUSR1 calls `report` on the calling thread. `ready` is called
-/// once the threads run. Throws what a worker threw: that is a bug.
-void run_until_signal(
-    const std::vector<Worker*>& workers,
-    const std::function<void()>& ready,
-    const std::function<void()>& report
-);
+/// signal does not wait for that. Throws what a worker threw: that is a bug.
+void run_until_signal(const std::vector<Worker*>& workers, const ProcessHooks& hooks);
 
 }  // namespace dotpair::app

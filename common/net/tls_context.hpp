@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/tls_server_settings.hpp"
 #include "common/net/tls_session.hpp"
 
 #include <array>
@@ -56,18 +57,25 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Certificate, key and policy of a server. Immutable after construction: workers share one.
+/// One certificate of a server, for logs.
+struct CertificateInfo {
+    std::string file;  // empty: ephemeral
+    SpkiPin pin{};
+    bool is_expired = false;
+    bool is_default = false;  // shown to clients that name nobody; one for each kind of key
+};
+
+/// Certificates, keys, tickets and policy of a server. Thread-safe: workers share one.
 class TlsServerContext {
 public:
-    /// PEM files; the certificate's may hold the chain. Throws ConfigError naming option, file and
-    /// reason: unreadable, no certificate in it, a key that does not fit. An expired certificate is
-    /// no error; see expired().
+    /// Throws ConfigError naming option, file and reason: unreadable, nothing of use in it, a key
+    /// and a certificate that do not fit. An expired certificate is no error.
+    explicit TlsServerContext(const TlsServerSettings& settings);
+
+    /// The same with one certificate and its key, or with an ephemeral one.
     static TlsServerContext from_files(
         const std::string& certificate_file, const std::string& key_file
     );
-
-    /// A new P-256 key with a certificate it signed itself (SAN localhost, 127.0.0.1, ::1), gone
-    /// with the process.
     static TlsServerContext ephemeral();
 
     TlsServerContext(TlsServerContext&&) noexcept;
@@ -78,12 +86,23 @@ public:
     /// context alive.
     TlsSession start_session() const;
 
-    SpkiPin pin() const;
-    bool expired() const;
+    /// Reads every file again, for the sessions that start from then on. An ephemeral certificate
+    /// and random ticket keys stay. Throws ConfigError, and then nothing has changed.
+    void reload();
+
+    /// To be called now and then: destroys ticket keys that are past their time. Returns what
+    /// stopped working since it was last asked, in words: an OCSP response that went stale.
+    std::vector<std::string> keep_up();
+
+    /// What works but deserves a look, of the files that were read last.
+    std::vector<std::string> warnings() const;
+
+    std::vector<CertificateInfo> certificates() const;  // in the order in which they were given
+    SpkiPin pin() const;                                // of the first
+    bool expired() const;                               // likewise
 
 private:
     struct State;
-    explicit TlsServerContext(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
 

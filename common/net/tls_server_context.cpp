@@ -1,29 +1,21 @@
 // SPDX-License-Identifier: MIT
-#include "common/error.hpp"
+#include "common/net/ocsp_staple.hpp"
 #include "common/net/tls_context.hpp"
-#include "common/net/tls_errors.hpp"
+#include "common/net/tls_credentials.hpp"
 #include "common/net/tls_policy.hpp"
+#include "common/net/tls_server_choice.hpp"
+#include "common/net/tls_tickets.hpp"
 #include "common/net/tls_verifier.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
-
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <algorithm>
+#include <ctime>
+#include <mutex>
 #include <utility>
 
 namespace dotpair::net {
 namespace {
 
-// One for each connection that a client opens (RFC 8446 appendix C.4).
-constexpr std::size_t tickets_per_session = 2;
-constexpr long hour = 3600;
-constexpr long year = 365L * 24 * hour;
+using Staples = std::vector<OcspStaple>;
 
 /// P-134: "dot" if the client offers it; a client without ALPN never gets here; any other offer
 /// ends the handshake.
@@ -45,94 +37,123 @@ int select_alpn(
     return SSL_TLSEXT_ERR_OK;
 }
 
-SslContext make_server_context() {
+/// What the files held when they were last read. Constant, so any thread may look.
+struct Loaded {
+    std::vector<Credential> credentials;
+    std::vector<std::size_t> default_choice;
+    std::shared_ptr<SharedTicketKeys> tickets;
+    std::shared_ptr<const Staples> staples;
+    std::vector<std::string> warnings;
+    SslContext context;
+};
+
+std::shared_ptr<const Staples> read_staples(
+    const std::vector<std::string>& files, const std::vector<Credential>& credentials
+) {
+    std::vector<IssuedCertificate> certificates;
+    std::ranges::transform(credentials, std::back_inserter(certificates), issued);
+    Staples staples;
+    for (const std::string& file : files) {
+        staples.push_back(read_ocsp_staple(file, certificates));
+    }
+    return std::make_shared<const Staples>(std::move(staples));
+}
+
+std::string stale_warning(const OcspStaple& staple) {
+    return "--ocsp: " + staple.file + " is out of date and not sent: fetch a new one";
+}
+
+/// A context for the certificates in `choice`, with all that does not depend on it.
+SslContext make_server_context(
+    const Loaded& loaded, const TlsServerSettings& settings, const std::vector<std::size_t>& choice
+) {
     SslContext context = make_context(TLS_server_method());
     SSL_CTX_set_alpn_select_cb(context.get(), select_alpn, nullptr);
-    SSL_CTX_set_session_cache_mode(
-        context.get(), SSL_SESS_CACHE_OFF
-    );  // tickets hold the state (P-28)
-    SSL_CTX_set_num_tickets(context.get(), tickets_per_session);
-    static constexpr std::array<unsigned char, 7> session_context = {
-        'd', 'o', 't', 'p', 'a', 'i', 'r'};
-    SSL_CTX_set_session_id_context(context.get(), session_context.data(), session_context.size());
+    seal_tickets(context.get(), loaded.tickets, settings.ticket_lifetime);
+    staple_ocsp(context.get(), loaded.staples);
+    for (const std::size_t index : choice) {
+        use_credential(context.get(), loaded.credentials[index]);
+    }
     return context;
 }
 
-void require_readable(const char* option, const std::string& file) {
-    const std::unique_ptr<std::FILE, OpenSslDeleter<std::fclose>> opened(
-        std::fopen(file.c_str(), "re")
-    );
-    if (!opened) {
-        throw ConfigError(std::string(option) + ": \"" + file + "\": " + std::strerror(errno));
-    }
-}
-
-int refuse_passphrase(char* /*text*/, int /*size*/, int /*is_writing*/, void* asked) {
-    *static_cast<bool*>(asked) = true;
-    return -1;
-}
-
-PrivateKey read_key(const std::string& file) {
-    const std::unique_ptr<BIO, OpenSslDeleter<BIO_free_all>> source(BIO_new_file(file.c_str(), "r")
-    );
-    bool is_encrypted = false;
-    PrivateKey key(
-        source ? PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &is_encrypted)
-               : nullptr
-    );
-    if (!key) {
-        const std::string reason = describe_openssl_failure();
-        throw ConfigError(
-            "--key: \"" + file +
-            "\": " + (is_encrypted ? "is encrypted, and nobody is asked for a passphrase" : reason)
+/// The context of sessions that have not heard a name yet; those of all names hang on it.
+void make_contexts(Loaded& loaded, const TlsServerSettings& settings) {
+    std::vector<policy::CertificateFacts> facts;
+    std::ranges::transform(loaded.credentials, std::back_inserter(facts), facts_of);
+    policy::ServerNames names(facts);
+    for (const std::size_t index : names.unused()) {
+        loaded.warnings.push_back(
+            "--cert: " + loaded.credentials[index].file + " is never shown: others have its names"
         );
     }
-    return key;
+    loaded.default_choice = names.choices().front();
+    loaded.context = make_server_context(loaded, settings, loaded.default_choice);
+    std::vector<SslContext> others;
+    for (auto choice = names.choices().begin() + 1; choice != names.choices().end(); ++choice) {
+        others.push_back(make_server_context(loaded, settings, *choice));
+    }
+    choose_by_name(loaded.context.get(), std::move(names), std::move(others), settings.strict_sni);
 }
 
-void add_alternative_names(X509* certificate) {
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
-    const std::unique_ptr<X509_EXTENSION, OpenSslDeleter<X509_EXTENSION_free>> names(
-        X509V3_EXT_conf_nid(
-            nullptr, &context, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1"
-        )
-    );
-    X509_add_ext(certificate, names.get(), -1);
+void add_staple_warnings(Loaded& loaded) {
+    for (const OcspStaple& staple : *loaded.staples) {
+        if (staple.is_stale(std::time(nullptr))) {
+            loaded.warnings.push_back(stale_warning(staple));
+        }
+        if (staple.is_revoked) {
+            loaded.warnings.push_back(
+                "--ocsp: " + staple.file + " says that its certificate is revoked"
+            );
+        }
+    }
 }
 
-Certificate self_signed(EVP_PKEY* key) {
-    Certificate certificate(X509_new());
-    X509* const raw = certificate.get();
-    X509_set_version(raw, X509_VERSION_3);
-    std::array<unsigned char, 8> serial{};
-    RAND_bytes(serial.data(), serial.size());
-    serial[0] =
-        static_cast<unsigned char>((serial[0] & 0x3FU) | 0x40U);  // positive, and never shorter
-    const std::unique_ptr<BIGNUM, OpenSslDeleter<BN_free>> number(
-        BN_bin2bn(serial.data(), serial.size(), nullptr)
-    );
-    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(raw));
-    X509_gmtime_adj(X509_getm_notBefore(raw), -hour);  // clocks differ
-    X509_gmtime_adj(X509_getm_notAfter(raw), year);
-    X509_set_pubkey(raw, key);
-    X509_NAME* const name = X509_get_subject_name(raw);
-    const auto* const text = reinterpret_cast<const unsigned char*>("dotpair-server, ephemeral");
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, text, -1, -1, 0);
-    X509_set_issuer_name(raw, name);
-    add_alternative_names(raw);
-    X509_sign(raw, key, EVP_sha256());
-    return certificate;
+/// `before` is what was loaded last, whose ephemeral parts stay; null at first.
+std::shared_ptr<const Loaded> load(const TlsServerSettings& settings, const Loaded* before) {
+    auto loaded = std::make_shared<Loaded>();
+    if (!settings.certificate_files.empty()) {
+        loaded->credentials = read_credentials(settings.certificate_files, settings.key_files);
+    } else if (before != nullptr) {
+        loaded->credentials = before->credentials;
+    } else {
+        loaded->credentials.push_back(make_ephemeral_credential());
+    }
+    if (!settings.ticket_keys_file.empty()) {
+        loaded->tickets = read_ticket_keys(settings.ticket_keys_file, loaded->warnings);
+    } else if (before != nullptr) {
+        loaded->tickets = before->tickets;
+    } else {
+        loaded->tickets = random_ticket_keys(settings.ticket_lifetime);
+    }
+    loaded->staples = read_staples(settings.ocsp_files, loaded->credentials);
+    add_staple_warnings(*loaded);
+    make_contexts(*loaded, settings);
+    return loaded;
+}
+
+bool is_expired(X509* certificate) {
+    return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
 }
 
 }  // namespace
 
 struct TlsServerContext::State {
-    SslContext context;
+    explicit State(const TlsServerSettings& from) : settings(from), loaded(load(from, nullptr)) {}
+
+    std::shared_ptr<const Loaded> current() const {
+        const std::scoped_lock lock(mutex);
+        return loaded;
+    }
+
+    TlsServerSettings settings;
+    mutable std::mutex mutex;  // of `loaded` alone: held to copy or to replace the pointer
+    std::shared_ptr<const Loaded> loaded;
+    std::time_t last_kept_up = std::time(nullptr);
 };
 
-TlsServerContext::TlsServerContext(std::unique_ptr<State> state) : state_(std::move(state)) {}
+TlsServerContext::TlsServerContext(const TlsServerSettings& settings)
+    : state_(std::make_unique<State>(settings)) {}
 
 TlsServerContext::TlsServerContext(TlsServerContext&&) noexcept = default;
 TlsServerContext& TlsServerContext::operator=(TlsServerContext&&) noexcept = default;
@@ -141,50 +162,64 @@ TlsServerContext::~TlsServerContext() = default;
 TlsServerContext TlsServerContext::from_files(
     const std::string& certificate_file, const std::string& key_file
 ) {
-    require_readable("--cert", certificate_file);
-    require_readable("--key", key_file);
-    ERR_clear_error();
-    SslContext context = make_server_context();
-    if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1) {
-        throw ConfigError("--cert: \"" + certificate_file + "\": " + describe_openssl_failure());
-    }
-    const PrivateKey key = read_key(key_file);
-    X509* const certificate = SSL_CTX_get0_certificate(context.get());
-    // Not left to OpenSSL: it keeps a key of another type beside the certificate, and says nothing.
-    if (X509_check_private_key(certificate, key.get()) != 1) {
-        throw ConfigError(
-            "--key: \"" + key_file + "\": does not fit the certificate in \"" + certificate_file +
-            "\""
-        );
-    }
-    if (SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1) {
-        throw ConfigError("--key: \"" + key_file + "\": " + describe_openssl_failure());
-    }
-    return TlsServerContext(std::make_unique<State>(State{std::move(context)}));
+    TlsServerSettings settings;
+    settings.certificate_files = {certificate_file};
+    settings.key_files = {key_file};
+    return TlsServerContext(settings);
 }
 
 TlsServerContext TlsServerContext::ephemeral() {
-    const PrivateKey key(EVP_EC_gen("P-256"));
-    const Certificate certificate = self_signed(key.get());
-    SslContext context = make_server_context();
-    SSL_CTX_use_certificate(context.get(), certificate.get());
-    SSL_CTX_use_PrivateKey(context.get(), key.get());
-    return TlsServerContext(std::make_unique<State>(State{std::move(context)}));
+    return TlsServerContext(TlsServerSettings{});
 }
 
 TlsSession TlsServerContext::start_session() const {
-    SSL* const ssl = SSL_new(state_->context.get());
+    SSL* const ssl = SSL_new(state_->current()->context.get());
     SSL_set_accept_state(ssl);
     return TlsSession(ssl);
 }
 
+void TlsServerContext::reload() {
+    auto fresh = load(state_->settings, state_->current().get());
+    const std::scoped_lock lock(state_->mutex);
+    state_->loaded.swap(fresh);
+}
+
+std::vector<std::string> TlsServerContext::keep_up() {
+    const auto loaded = state_->current();
+    loaded->tickets->advance();
+    const std::time_t before = std::exchange(state_->last_kept_up, std::time(nullptr));
+    std::vector<std::string> gone;
+    for (const OcspStaple& staple : *loaded->staples) {
+        if (staple.is_stale(state_->last_kept_up) && !staple.is_stale(before)) {
+            gone.push_back(stale_warning(staple));
+        }
+    }
+    return gone;
+}
+
+std::vector<std::string> TlsServerContext::warnings() const {
+    return state_->current()->warnings;
+}
+
+std::vector<CertificateInfo> TlsServerContext::certificates() const {
+    const auto loaded = state_->current();
+    std::vector<CertificateInfo> infos;
+    for (const Credential& credential : loaded->credentials) {
+        X509* const certificate = credential.certificate.get();
+        infos.push_back({credential.file, pin_of(certificate), is_expired(certificate), false});
+    }
+    for (const std::size_t index : loaded->default_choice) {
+        infos[index].is_default = true;
+    }
+    return infos;
+}
+
 SpkiPin TlsServerContext::pin() const {
-    return pin_of(SSL_CTX_get0_certificate(state_->context.get()));
+    return pin_of(state_->current()->credentials.front().certificate.get());
 }
 
 bool TlsServerContext::expired() const {
-    return X509_cmp_current_time(X509_get0_notAfter(SSL_CTX_get0_certificate(state_->context.get()))
-           ) < 0;
+    return certificates().front().is_expired;
 }
 
 }  // namespace dotpair::net

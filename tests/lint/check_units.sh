@@ -52,7 +52,7 @@ check_example() {
         case $option in help | version | config | check-config) continue ;; esac
         grep -qE "^#$option = " "$example" || fail "$example lacks $option"
     done
-    sed -E 's/^#([a-z-]+ = )/\1/; /^(cert|key|ca-file) = /d' "$example" >"$root/$1.toml"
+    sed -E 's/^#([a-z-]+ = )/\1/; /^(cert|key|ca-file|ticket-keys) = /d' "$example" >"$root/$1.toml"
     "$binary" --config "$root/$1.toml" --check-config >/dev/null || fail "$example with all lines is not valid"
 }
 

@@ -15,15 +15,22 @@ using test::TestCertificate;
 
 namespace {
 
-std::string refusal_of(const std::string& certificate_file, const std::string& key_file) {
+std::string refusal_of(const net::TlsServerSettings& settings) {
     try {
-        net::TlsServerContext::from_files(certificate_file, key_file);
+        const net::TlsServerContext usable(settings);
     } catch (const ConfigError& error) {
         CHECK(std::string(error.what()).find('\n') == std::string::npos);
         CHECK(std::string(error.what()).find("unknown") == std::string::npos);
         return error.what();
     }
     return {};
+}
+
+std::string refusal_of(const std::string& certificate_file, const std::string& key_file) {
+    net::TlsServerSettings settings;
+    settings.certificate_files = {certificate_file};
+    settings.key_files = {key_file};
+    return refusal_of(settings);
 }
 
 }  // namespace
@@ -79,6 +86,28 @@ TEST_CASE(
                 certificate.path() + "\""
         );
     }
+}
+
+TEST_CASE("Of several keys and certificates none may stay alone", "[unit][net]") {
+    test::CertificateTraits rsa;
+    rsa.key = test::KeyType::rsa_2048;
+    const auto first = TestCertificate::self_signed({});
+    const auto second = TestCertificate::self_signed(rsa);
+    const TemporaryFile certificates[] = {TemporaryFile(first.pem()), TemporaryFile(second.pem())};
+    const TemporaryFile keys[] = {TemporaryFile(first.key_pem()), TemporaryFile(second.key_pem())};
+    const TemporaryFile stranger(TestCertificate::self_signed({}).key_pem());
+    net::TlsServerSettings settings;
+    settings.certificate_files = {certificates[0].path(), certificates[1].path()};
+
+    settings.key_files = {keys[1].path(), keys[0].path()};
+    CHECK(refusal_of(settings).empty());
+    settings.key_files.push_back(stranger.path());
+    CHECK(
+        refusal_of(settings) ==
+        "--key: \"" + stranger.path() + "\": does not fit any of the 2 certificates"
+    );
+    settings.key_files = {keys[0].path()};
+    CHECK(refusal_of(settings) == "--cert: \"" + certificates[1].path() + "\": no --key fits it");
 }
 
 TEST_CASE("An encrypted key is refused and no passphrase asked for", "[unit][net]") {

@@ -50,6 +50,10 @@ const std::multimap<std::string, std::string> bad_values = {
     {"cert", "/nonexistent/cert.pem"},
     {"key", "/nonexistent/key.pem"},
     {"key", "/tmp"},
+    {"ocsp", "/nonexistent/ocsp.der"},
+    {"strict-sni", "yes"},
+    {"ticket-keys", "/nonexistent/tickets.key"},
+    {"ticket-lifetime", "169h"},
     {"backend", "192.0.2.1@dns"},
     {"backend", "192.0.2.2@0"},
     {"backend-transport", "quic"},
@@ -82,7 +86,9 @@ TEST_CASE("The server's defaults are those of its Config", "[unit][server]") {
     CHECK(net::to_string(config.listen[0]) == "::@853");
     CHECK(net::to_string(config.backends.at(0)) == "192.0.2.1@53");
     CHECK_FALSE(config.backends_from_resolv_conf);
-    CHECK(config.certificate_file.empty());
+    CHECK(config.tls.certificate_files.empty());
+    CHECK_FALSE(config.tls.strict_sni);
+    CHECK(config.tls.ticket_lifetime == 12h);
     CHECK(config.workers >= 1);
     CHECK(config.idle_timeout == 30s);
     CHECK(config.connections == 10000);
@@ -93,7 +99,12 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
         "--listen=127.0.0.1@8853",
         "--listen=::1",
         "--cert=/dev/null",
+        "--cert=/dev/zero",
         "--key=/dev/null",
+        "--ocsp=/dev/null",
+        "--strict-sni=on",
+        "--ticket-keys=/dev/zero",
+        "--ticket-lifetime=2h",
         "--backend=::1@5353",
         "--backend-transport=tcp",
         "--edns=verbatim",
@@ -118,8 +129,12 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
     CHECK_FALSE(config.listen_by_default);
     REQUIRE(config.listen.size() == 2);
     CHECK(net::to_string(config.listen[1]) == "::1@853");
-    CHECK(config.certificate_file == "/dev/null");
-    CHECK(config.key_file == "/dev/null");
+    CHECK(config.tls.certificate_files == Words{"/dev/null", "/dev/zero"});
+    CHECK(config.tls.key_files == Words{"/dev/null"});
+    CHECK(config.tls.ocsp_files == Words{"/dev/null"});
+    CHECK(config.tls.strict_sni);
+    CHECK(config.tls.ticket_keys_file == "/dev/zero");
+    CHECK(config.tls.ticket_lifetime == 2h);
     REQUIRE(config.backends.size() == 2);
     CHECK(net::to_string(config.backends[0]) == "::1@5353");
     CHECK(config.backend_transport == server::BackendTransport::tcp);
@@ -167,6 +182,17 @@ TEST_CASE("The server's help lists each option, and each has a bad value here", 
 TEST_CASE("A certificate needs its key, and a key its certificate", "[unit][server]") {
     CHECK(is_one_line_with(refusal_of({"--cert=/dev/null"}), {"--cert", "/dev/null", "--key"}));
     CHECK(is_one_line_with(refusal_of({"--key=/dev/null"}), {"--key", "/dev/null", "--cert"}));
+    CHECK(is_one_line_with(refusal_of({"--ocsp=/dev/null"}), {"--ocsp", "/dev/null", "--cert"}));
+}
+
+TEST_CASE("A certificate that is given twice is refused", "[unit][server]") {
+    const auto message = refusal_of({"--cert=/dev/null", "--cert=/dev/null", "--key=/dev/null"});
+    CHECK(is_one_line_with(message, {"--cert", "/dev/null", "twice"}));
+}
+
+TEST_CASE("A ticket lives a second at least", "[unit][server]") {
+    CHECK(is_one_line_with(refusal_of({"--ticket-lifetime=999ms"}), {"--ticket-lifetime", "999ms"})
+    );
 }
 
 TEST_CASE("The server's file has the same names as its options", "[unit][server]") {
