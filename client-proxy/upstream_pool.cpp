@@ -39,9 +39,9 @@ UpstreamPool::UpstreamPool(
     settings_.queued_bytes = config.queued_bytes;
     settings_.counters = &counters_.connections;
     for (const net::UpstreamAddress& address : config.upstreams) {
-        net::TlsIdentity identity{address.name, address.pins, config.ca_file, true};
-        identity.authenticate = config.profile == Profile::strict;
-        upstreams_.push_back({address, label_of(address), net::TlsClientContext(identity), {}});
+        upstreams_.push_back(
+            {address, label_of(address), net::TlsClientContext(identity_of(address, config)), {}}
+        );
     }
 }
 
