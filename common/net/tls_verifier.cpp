@@ -88,8 +88,8 @@ std::string describe(X509_STORE_CTX* context, const TlsIdentity& identity) {
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
         case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-            return std::string("certificate is of no trusted authority (") +
-                   X509_verify_cert_error_string(error) + ")";
+            return std::string("certificate is of no trusted authority; ") +
+                   X509_verify_cert_error_string(error);
         default:
             return std::string("certificate refused: ") + X509_verify_cert_error_string(error);
     }
