@@ -141,3 +141,13 @@ TEST_CASE(
     }
     CHECK(refusal_with_lax_server(leaf, pinned(leaf.pin())).empty());
 }
+
+TEST_CASE("P-23: an opportunistic client encrypts even with a key too short", "[unit][net]") {
+    auto traits = traits_for(dns_name);
+    traits.key = test::KeyType::rsa_1024;
+    const auto leaf = TestCertificate::self_signed(traits);
+    auto identity = pinned(leaf.pin());
+    identity.profile = policy::Profile::opportunistic;
+
+    CHECK(refusal_with_lax_server(leaf, identity).empty());
+}
