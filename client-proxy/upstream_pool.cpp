@@ -38,9 +38,15 @@ UpstreamPool::UpstreamPool(
     settings_.queued_bytes = config.queued_bytes;
     settings_.counters = &counters_.connections;
     for (const net::UpstreamAddress& address : config.upstreams) {
-        net::TlsIdentity identity{address.name, address.pins, config.ca_file, true};
-        identity.authenticate = config.profile == Profile::strict;
-        upstreams_.push_back({address, label_of(address), net::TlsClientContext(identity), {}});
+        const net::TlsIdentity identity = identity_of(address, config);
+        upstreams_.push_back(
+            {address,
+             label_of(address),
+             identity.is_known(),
+             net::TlsClientContext(identity),
+             {},
+             {}}
+        );
     }
 }
 
@@ -121,10 +127,12 @@ void UpstreamPool::dial(std::size_t upstream) {
     );
     spdlog::debug("upstream dial addr={}", to.label);
     stream->connect(to.address.endpoint, to.tls.start_session());
-    const auto behind =
-        std::ranges::find_if(connections_, [upstream](const Connection& connection) {
-            return connection.stream->peer() > upstream;
-        });
+    const auto rank = [this](std::size_t peer) {
+        return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
+    };
+    const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
+        return rank(connection.stream->peer()) > rank(upstream);
+    });
     connections_.insert(behind, {next_number_++, std::move(stream)});
 }
 
@@ -139,15 +147,18 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     selector_.worked(connection.peer());
     const net::TlsFacts facts = connection.tls_facts();
     spdlog::info(
-        "upstream up addr={} tls={} cipher={} alpn={} resumed={}",
+        "upstream up addr={} tls={} cipher={} alpn={} resumed={} authenticated={}",
         upstream.label,
         facts.version,
         facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
-        facts.resumed ? "yes" : "no"
+        facts.resumed ? "yes" : "no",
+        upstream.is_known && facts.verify_failure.empty() ? "yes" : "no"
     );
     upstream.last_error.clear();
-    write_waiting();
+    if (!is_left_for_another(connection, facts.verify_failure)) {
+        write_waiting();
+    }
 }
 
 void UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {

@@ -60,9 +60,11 @@ public:
 private:
     struct Upstream {
         net::UpstreamAddress address;
-        std::string label;  // "192.0.2.1@853#name", for logs
+        std::string label;      // "192.0.2.1@853#name", for logs
+        bool is_known = false;  // there is something that it can prove
         net::TlsClientContext tls;
         std::string last_error;
+        std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
     };
 
@@ -76,6 +78,7 @@ private:
     void dial_if_needed();
     void dial(std::size_t upstream);
     bool is_dialing() const;
+    bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
     std::size_t connections_to(std::size_t upstream) const;
     void dial_for_waiting();
     void note_record_loss(
@@ -99,7 +102,7 @@ private:
     net::ConnectionSettings settings_;
     std::vector<Upstream> upstreams_;
     policy::UpstreamSelector selector_;
-    std::vector<Connection> connections_;  // in order of their upstreams
+    std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind
     std::uint32_t next_number_ = 0;
     net::DeadlineTimer retry_;
     PoolCounters counters_;

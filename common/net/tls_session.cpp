@@ -152,6 +152,7 @@ TlsFacts TlsSession::facts() const {
     facts.version = SSL_get_version(state_->ssl);
     facts.cipher = SSL_get_cipher_name(state_->ssl);
     facts.resumed = SSL_session_reused(state_->ssl) == 1;
+    facts.verify_failure = verify_failure(state_->ssl);
     const unsigned char* name = nullptr;
     unsigned size = 0;
     SSL_get0_alpn_selected(state_->ssl, &name, &size);

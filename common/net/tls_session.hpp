@@ -19,6 +19,8 @@ struct TlsFacts {
     std::string cipher;
     std::string alpn;  // empty when none was selected
     bool resumed = false;
+    /// Why the peer is not who it should be; the handshake went on all the same (opportunistic).
+    std::string verify_failure;
 };
 
 /// One TLS session without a socket: ciphertext in, ciphertext out, through a BIO that lends both
@@ -72,7 +74,7 @@ public:
     TlsFacts facts() const;
 
     /// One line for the operator: OpenSSL's reason, or the verification failure in words
-    /// ("certificate has expired", "no pin matches; the server's is sha256/...").
+    /// ("certificate has expired", "no pin matches; the server has pin=sha256/...").
     std::string error_text() const;
 
     struct State;  // of the BIO

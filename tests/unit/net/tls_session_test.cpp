@@ -292,7 +292,9 @@ TEST_CASE(
     const net::SslContext context =
         test::raw_server_context(net::make_context(TLS_server_method()));
     RawEnd server = test::raw_server(context);
-    net::TlsClientContext client({.name = {}, .pins = {}, .ca_file = {}, .authenticate = false});
+    net::TlsClientContext client(
+        {.name = {}, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
     TlsPair pair(client.start_session(), std::move(server.session));
     REQUIRE(pair.shake_hands());
     REQUIRE(pair.client.session.write(bytes_of("one")));

@@ -68,6 +68,36 @@ TEST_CASE("UpstreamSelector forgets all failures after one success", "[unit][pol
     CHECK(selector.next_retry() == start + 100ms);
 }
 
+TEST_CASE("P-23: UpstreamSelector picks a peer in doubt behind all others", "[unit][policy]") {
+    UpstreamSelector selector(3);
+    selector.doubted(0, start);
+    CHECK(selector.is_doubted(0, start));
+    CHECK(selector.pick(start) == 1);
+    selector.failed(1, start, 0);
+    CHECK(selector.pick(start) == 2);
+    selector.failed(2, start, 0);
+    CHECK(selector.pick(start) == 0);  // better than nobody
+    selector.worked(0);                // which proves nothing
+    CHECK(selector.pick(start + 100ms) == 1);
+
+    selector.doubted(1, start);
+    selector.doubted(2, start);
+    CHECK(selector.pick(start + 100ms) == 0);  // all alike: the preferred one
+}
+
+TEST_CASE("P-23: a doubt ends by proof, or by time", "[unit][policy]") {
+    UpstreamSelector selector(2);
+    selector.doubted(0, start);
+    selector.trusted(0);
+    CHECK_FALSE(selector.is_doubted(0, start));
+    CHECK(selector.pick(start) == 0);
+
+    selector.doubted(0, start);
+    const TimePoint end = start + UpstreamSelector::doubt_period;
+    CHECK(selector.pick(end - 1ms) == 1);
+    CHECK(selector.pick(end) == 0);
+}
+
 TEST_CASE("UpstreamSelector has no terminal state, whatever fails", "[unit][policy]") {
     for (unsigned seed = 0; seed < 50; ++seed) {
         std::mt19937 random(seed);
