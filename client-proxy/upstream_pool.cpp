@@ -31,7 +31,7 @@ UpstreamPool::UpstreamPool(
       handler_(handler),
       config_(config),
       selector_(config.upstreams.size()),
-      retry_(loop.context()) {
+      retry_(loop, [this] { dial_for_waiting(); }) {
     settings_.open_timeout = config.connect_timeout;
     settings_.message_timeout = config.query_timeout;
     settings_.idle_timeout = config.idle_timeout;
@@ -82,9 +82,7 @@ void UpstreamPool::write_waiting() {
         write(*query);
         query = next;
     }
-    if (relay_.first_waiting()) {
-        dial_if_needed();
-    }
+    dial_for_waiting();
 }
 
 bool UpstreamPool::is_dialing() const {
@@ -107,7 +105,7 @@ void UpstreamPool::dial_if_needed() {
     }
     const auto upstream = selector_.pick(loop_.now());
     if (!upstream) {
-        retry_later();
+        retry_.arm(selector_.next_retry());
     } else if (connections_to(*upstream) < config_.connections_per_upstream) {
         dial(*upstream);
     }
@@ -130,21 +128,10 @@ void UpstreamPool::dial(std::size_t upstream) {
     connections_.insert(behind, {next_number_++, std::move(stream)});
 }
 
-void UpstreamPool::retry_later() {
-    if (retry_armed_) {
-        return;
+void UpstreamPool::dial_for_waiting() {
+    if (relay_.first_waiting()) {
+        dial_if_needed();
     }
-    retry_armed_ = true;
-    retry_.expires_at(selector_.next_retry());
-    retry_.async_wait([this](const boost::system::error_code& error) {
-        if (error) {
-            return;
-        }
-        retry_armed_ = false;
-        if (relay_.first_waiting()) {
-            dial_if_needed();
-        }
-    });
 }
 
 void UpstreamPool::on_connected(net::QueryConnection& connection) {

@@ -3,12 +3,11 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
 #include "common/policy/upstream_selector.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -78,7 +77,7 @@ private:
     void dial(std::size_t upstream);
     bool is_dialing() const;
     std::size_t connections_to(std::size_t upstream) const;
-    void retry_later();
+    void dial_for_waiting();
     void note_record_loss(
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
     );
@@ -102,8 +101,7 @@ private:
     policy::UpstreamSelector selector_;
     std::vector<Connection> connections_;  // in order of their upstreams
     std::uint32_t next_number_ = 0;
-    boost::asio::steady_timer retry_;
-    bool retry_armed_ = false;
+    net::DeadlineTimer retry_;
     PoolCounters counters_;
     std::string reason_text_;  // of the last abandon()
 };

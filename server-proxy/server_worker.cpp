@@ -40,8 +40,11 @@ ServerWorker::ServerWorker(
       clients_(loop_, *this, client_settings(), &tls, &limits),
       transfers_(loop_, *this, config.transfers, transfer_settings(config, transfer_connections_)),
       scratch_(dns::max_error_answer),
-      deadline_(loop_.context()),
-      drain_end_(loop_.context()) {}
+      deadline_(loop_, [this] { expire(); }),
+      drain_end_(loop_, [this] {
+          clients_.stop();
+          loop_.stop();
+      }) {}
 
 ServerWorker::~ServerWorker() = default;
 
@@ -70,29 +73,23 @@ void ServerWorker::start() {
 }
 
 /// Takes no new connections; the loop stops when the queries in flight have ended, which their
-/// deadlines see to.
+/// deadlines see to, and the clients have read the answers and left.
 void ServerWorker::drain() {
     draining_ = true;
     clients_.stop_taking();
-    // Transfers have no deadline of their own.
-    drain_end_.expires_after(config_.query_timeout);
-    drain_end_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            stop();
-        }
-    });
+    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
+    drain_end_.arm(loop_.now() + config_.query_timeout);
     finish_draining();
 }
 
 void ServerWorker::finish_draining() {
-    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
-        stop();
+    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
+        return;
     }
-}
-
-void ServerWorker::stop() {
     clients_.stop();
-    loop_.stop();
+    if (clients_.is_empty()) {
+        loop_.stop();
+    }
 }
 
 void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
@@ -115,7 +112,7 @@ void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes mes
         case Kind::query:
             counters_.queries.add();
             client.query_begun();
-            arm_deadline();
+            deadline_.arm(relay_.next_deadline());
             resolver_.ask(accepted.query);
             break;
     }
@@ -165,26 +162,11 @@ void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
 
-void ServerWorker::arm_deadline() {
-    const auto at = relay_.next_deadline();
-    if (deadline_armed_ || !at) {
-        return;
-    }
-    deadline_armed_ = true;
-    deadline_.expires_at(*at);
-    deadline_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            deadline_armed_ = false;
-            expire();
-        }
-    });
-}
-
 void ServerWorker::expire() {
     while (const auto query = relay_.expired(loop_.now())) {
         end_with(*query, resolver_.abandon(*query));
     }
-    arm_deadline();
+    deadline_.arm(relay_.next_deadline());
 }
 
 // Clients and transfers
@@ -209,6 +191,9 @@ void ServerWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
+}
+
+void ServerWorker::on_last_client_closed() {
     finish_draining();
 }
 
@@ -218,6 +203,10 @@ std::optional<net::Transfers::Target> ServerWorker::transfer_target(std::size_t 
 
 void ServerWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
     resolver_.transfer_target_failed(peer, reason);
+}
+
+void ServerWorker::on_last_transfer_ended() {
+    finish_draining();
 }
 
 net::ClientConnection* ServerWorker::find_client(policy::SlotId id) {

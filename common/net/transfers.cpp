@@ -8,6 +8,9 @@
 #include <utility>
 
 namespace dotpair::net {
+namespace {
+constexpr std::uint8_t tc_bit = 0x02;
+}  // namespace
 
 Transfers::Transfers(
     EventLoop& loop, Handler& handler, std::size_t max_transfers, const ConnectionSettings& settings
@@ -61,8 +64,9 @@ void Transfers::on_transfer_message(TransferStream& stream, dns::Bytes message, 
 void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
     if (transfer.client.udp) {
         dns::EditableMessage answer{message, message.size(), dns::inspect(message)};
-        if (!is_last || message.size() > transfer.client.udp_size) {
-            dns::truncate_answer(answer, transfer.client.udp_size);
+        dns::truncate_answer(answer, transfer.client.udp_size);
+        if (!is_last) {
+            answer.storage[2] |= tc_bit;  // also where the first message fits
         }
         transfer.client.udp->queue(answer.bytes(), transfer.client.path);
         transfer.client.udp->flush();
@@ -94,6 +98,7 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
     }
     if (!stream.has_begun()) {
         handler_.transfer_target_failed(transfer->peer, reason);
+        stream.close();
         loop_.destroy_later(std::move(transfer->stream));
         if (try_next(*transfer)) {
             return;
@@ -126,6 +131,9 @@ void Transfers::finish(Iterator transfer) {
             client.udp ? nullptr : handler_.find_client(client.stream)) {
         connection->query_ended();
     }
+    if (transfers_.empty()) {
+        handler_.on_last_transfer_ended();
+    }
 }
 
 void Transfers::client_drained(policy::SlotId client) {
@@ -138,9 +146,12 @@ void Transfers::client_drained(policy::SlotId client) {
 }
 
 void Transfers::client_gone(policy::SlotId client) {
-    transfers_.remove_if([client](const Transfer& transfer) {
+    const std::size_t ended = transfers_.remove_if([client](const Transfer& transfer) {
         return !transfer.client.udp && transfer.client.stream == client;
     });
+    if (ended > 0 && transfers_.empty()) {
+        handler_.on_last_transfer_ended();
+    }
 }
 
 }  // namespace dotpair::net

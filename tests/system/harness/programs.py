@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+import socket
 
 from .ports import LOOPBACK, free_port
 from .processes import Process, wait_until
@@ -38,7 +39,7 @@ class Program:
 
     def __init__(self, binary, options):
         # A test that needs a certain number of workers names it.
-        self._stopped = False
+        self._stopped = self._is_draining = False
         self.options = {"workers": DEFAULT_WORKERS, **options}
         self.process = Process([binary] + _option_list(self.options))
         try:
@@ -47,13 +48,24 @@ class Program:
             self.process.kill()
             raise
 
+    def begin_to_stop(self):
+        """Until it takes no connections any more; stop() has to follow."""
+        self._is_draining = True
+        self.process.send_signal(signal.SIGTERM)
+
+        def refuses():
+            with socket.socket() as end:
+                return end.connect_ex((LOOPBACK, self.port)) != 0
+
+        wait_until(refuses, f"{self.process.name} to stop listening")
+
     def stop(self, number=signal.SIGTERM):
         """Fails on a bad exit status and on any sanitizer's report. Once: later calls do nothing."""
         if self._stopped:
             return
         self._stopped = True
-        died = not self.process.is_running()
-        status = self.process.stop(number)
+        died = not self.process.is_running() and not self._is_draining
+        status = self.process.wait() if self._is_draining else self.process.stop(number)
         text = self.process.tail(60)
         report = SANITIZER_REPORT.search(self.process.output)
         assert not report, f"{self.process.name}: {report.group()}\n{self.process.output}"
