@@ -40,7 +40,9 @@ UpstreamPool::UpstreamPool(
     for (const net::UpstreamAddress& address : config.upstreams) {
         net::TlsIdentity identity{address.name, address.pins, config.ca_file, true};
         identity.authenticate = config.profile == Profile::strict;
-        upstreams_.push_back({address, label_of(address), net::TlsClientContext(identity), {}});
+        upstreams_.push_back(
+            {address, label_of(address), net::TlsClientContext(identity), {}, {}, {}}
+        );
     }
 }
 
@@ -116,16 +118,25 @@ void UpstreamPool::dial(std::size_t upstream) {
     net::QueryConnection::Owner& owner = *this;
     net::ConnectionSettings settings = settings_;
     settings.one_message_per_record = to.one_message_per_record;
+    settings.idle_timeout = to.idle_time.allowed(config_.idle_timeout, loop_.now());
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, upstream, settings, config_.queries_per_connection
     );
     spdlog::debug("upstream dial addr={}", to.label);
-    stream->connect(to.address.endpoint, to.tls.start_session());
+    stream->connect(to.address.endpoint, start_session(to));
     const auto behind =
         std::ranges::find_if(connections_, [upstream](const Connection& connection) {
             return connection.stream->peer() > upstream;
         });
     connections_.insert(behind, {next_number_++, std::move(stream)});
+}
+
+net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
+    net::TlsSession session = upstream.tls.start_session();
+    if (policy::pads_records(config_.padding)) {
+        session.pad_records(dns::query_padding_block);
+    }
+    return session;
 }
 
 void UpstreamPool::dial_for_waiting() {
@@ -155,6 +166,9 @@ void UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     const auto query = relay_.match_answer(connection.ids(), answer, why);
     if (query) {
         handler_.on_answer(*query, answer);
+        if (const auto told = relay_.take_idle_time()) {
+            connection.limit_idle_time(*told);
+        }
     } else {
         counters_.unmatched.add();
     }
@@ -188,6 +202,9 @@ void UpstreamPool::on_disconnected(
     const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
     loop_.destroy_later(gone);
     const std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
+        upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
+    }
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is.
@@ -276,7 +293,7 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
     }
     const std::size_t upstream = selector_.pick_any(loop_.now());
     Upstream& to = upstreams_[upstream];
-    return net::Transfers::Target{upstream, to.address.endpoint, to.tls.start_session()};
+    return net::Transfers::Target{upstream, to.address.endpoint, start_session(to)};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

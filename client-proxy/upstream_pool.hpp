@@ -7,6 +7,7 @@
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/idle_time.hpp"
 #include "common/policy/upstream_selector.hpp"
 
 #include <cstddef>
@@ -64,6 +65,7 @@ private:
         net::TlsClientContext tls;
         std::string last_error;
         bool one_message_per_record = false;
+        policy::LearnedIdleTime idle_time;
     };
 
     struct Connection {
@@ -75,6 +77,7 @@ private:
     void write_waiting();
     void dial_if_needed();
     void dial(std::size_t upstream);
+    net::TlsSession start_session(Upstream& upstream) const;
     bool is_dialing() const;
     std::size_t connections_to(std::size_t upstream) const;
     void dial_for_waiting();

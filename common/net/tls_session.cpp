@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/tls_session.hpp"
 
+#include "common/dns/frame_reader.hpp"
 #include "common/net/tls_errors.hpp"
 
 #include <openssl/bio.h>
