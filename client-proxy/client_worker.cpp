@@ -15,8 +15,7 @@ QueryRelay::Settings relay_settings(const Config& config) {
     settings.padding = config.padding;
     settings.max_queries = config.queries;
     settings.query_timeout = config.query_timeout;
-    const auto units = config.tcp_idle_timeout.count() / 100;  // RFC 7828 section 3.1
-    settings.keepalive = static_cast<std::uint16_t>(std::min<std::int64_t>(units, UINT16_MAX));
+    settings.keepalive = policy::keepalive_units(config.tcp_idle_timeout);  // to apps
     return settings;
 }
 

@@ -50,8 +50,12 @@ void bind_addresses(app::OptionSet& options, Config& config) {
     options.choice<policy::Padding>(
         "padding",
         config.padding,
-        {{"off", policy::Padding::off}, {"edns", policy::Padding::edns}},
-        "pad every query, or only those that come padded"
+        {{"off", policy::Padding::off},
+         {"edns", policy::Padding::edns},
+         {"record", policy::Padding::record},
+         {"both", policy::Padding::both}},
+        "hide sizes: by the EDNS option, by TLS 1.3 records, or what the option may not touch by "
+        "records"
     );
 }
 

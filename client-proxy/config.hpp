@@ -24,7 +24,7 @@ struct Config {
     Profile profile = Profile::strict;            // of upstreams that name none
     std::string ca_file;                          // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
-    policy::Padding padding = policy::Padding::off;
+    policy::Padding padding = policy::Padding::both;
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

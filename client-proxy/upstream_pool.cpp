@@ -45,6 +45,8 @@ UpstreamPool::UpstreamPool(
              identity.is_known(),
              net::TlsClientContext(identity),
              {},
+             {},
+             {},
              {}}
         );
     }
@@ -122,11 +124,12 @@ void UpstreamPool::dial(std::size_t upstream) {
     net::QueryConnection::Owner& owner = *this;
     net::ConnectionSettings settings = settings_;
     settings.one_message_per_record = to.one_message_per_record;
+    settings.idle_timeout = to.idle_time.allowed(config_.idle_timeout, loop_.now());
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, upstream, settings, config_.queries_per_connection
     );
     spdlog::debug("upstream dial addr={}", to.label);
-    stream->connect(to.address.endpoint, to.tls.start_session());
+    stream->connect(to.address.endpoint, start_session(to));
     const auto rank = [this](std::size_t peer) {
         return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
     };
@@ -134,6 +137,14 @@ void UpstreamPool::dial(std::size_t upstream) {
         return rank(connection.stream->peer()) > rank(upstream);
     });
     connections_.insert(behind, {next_number_++, std::move(stream)});
+}
+
+net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
+    net::TlsSession session = upstream.tls.start_session();
+    if (policy::pads_records(config_.padding)) {
+        session.pad_records(dns::query_padding_block);
+    }
+    return session;
 }
 
 void UpstreamPool::dial_for_waiting() {
@@ -166,6 +177,9 @@ void UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     const auto query = relay_.match_answer(connection.ids(), answer, why);
     if (query) {
         handler_.on_answer(*query, answer);
+        if (const auto told = relay_.take_idle_time()) {
+            connection.limit_idle_time(*told);
+        }
     } else {
         counters_.unmatched.add();
     }
@@ -199,6 +213,9 @@ void UpstreamPool::on_disconnected(
     const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
     loop_.destroy_later(gone);
     const std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
+        upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
+    }
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is.
@@ -287,7 +304,7 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
     }
     const std::size_t upstream = selector_.pick_any(loop_.now());
     Upstream& to = upstreams_[upstream];
-    return net::Transfers::Target{upstream, to.address.endpoint, to.tls.start_session()};
+    return net::Transfers::Target{upstream, to.address.endpoint, start_session(to)};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

@@ -7,6 +7,7 @@
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/idle_time.hpp"
 #include "common/policy/upstream_selector.hpp"
 
 #include <cstddef>
@@ -66,6 +67,7 @@ private:
         std::string last_error;
         std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
+        policy::LearnedIdleTime idle_time;
     };
 
     struct Connection {
@@ -77,6 +79,7 @@ private:
     void write_waiting();
     void dial_if_needed();
     void dial(std::size_t upstream);
+    net::TlsSession start_session(Upstream& upstream) const;
     bool is_dialing() const;
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
     std::size_t connections_to(std::size_t upstream) const;

@@ -90,6 +90,10 @@ bool AnswerRelay::keeps_id(QueryId id) {
     return queries_.at(id).signature == dns::Signature::sig0;
 }
 
+bool AnswerRelay::is_padded(QueryId id) {
+    return queries_.at(id).wishes.padding;
+}
+
 bool AnswerRelay::may_repeat(QueryId id) {
     return queries_.at(id).opcode == dns::Opcode::query;
 }
@@ -156,10 +160,10 @@ void AnswerRelay::add_options(const Query& query, dns::EditableMessage& answer) 
     }
     if (query.wishes.keepalive) {
         std::array<std::uint8_t, 2> timeout{};
-        dns::write_u16(timeout.data(), settings_.keepalive);
+        dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (query.wishes.padding) {
+    if (query.wishes.padding && settings_.padding != policy::Padding::off) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
 }

@@ -5,6 +5,7 @@
 #include "common/dns/message_view.hpp"
 #include "common/policy/clock.hpp"
 #include "common/policy/edns_mode.hpp"
+#include "common/policy/idle_time.hpp"
 #include "common/policy/outbox.hpp"
 #include "common/policy/query_intake.hpp"
 #include "common/policy/slot_table.hpp"
@@ -27,10 +28,9 @@ class AnswerRelay {
 public:
     struct Settings {
         policy::EdnsMode edns = policy::EdnsMode::managed;
+        policy::Padding padding = policy::Padding::both;
         std::size_t max_queries = 0;       // accepted and not ended
         policy::Duration query_timeout{};  // from acceptance to the end
-        std::uint16_t keepalive =
-            0;  // the idle time that is told to clients that ask (RFC 7828), in units of 100 ms
     };
 
     explicit AnswerRelay(const Settings& settings);
@@ -48,6 +48,12 @@ public:
         std::size_t answer_size = 0;
     };
 
+    /// The idle time that is told to clients that ask, from now on (RFC 7828). Zero asks them to go
+    /// elsewhere.
+    void set_keepalive(policy::Duration idle_time) {
+        keepalive_ = policy::keepalive_units(idle_time);
+    }
+
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
     /// max_error_answer, apart from `message`.
     Accepted accept_query(
@@ -62,6 +68,8 @@ public:
 
     /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
     bool keeps_id(QueryId query);
+    /// Its client hides sizes, by the option at least.
+    bool is_padded(QueryId query);
     /// It may be asked again although it was asked before (P-114).
     bool may_repeat(QueryId query);
 
@@ -134,6 +142,7 @@ private:
     void end(QueryId id, Query& query);
 
     Settings settings_;
+    std::uint16_t keepalive_ = 0;  // in units of 100 ms
     policy::SlotTable<Query, queue_count> queries_;
 };
 

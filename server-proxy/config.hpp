@@ -29,6 +29,7 @@ struct Config {
     bool backends_from_resolv_conf = false;
     BackendTransport backend_transport = BackendTransport::automatic;
     policy::EdnsMode edns = policy::EdnsMode::managed;
+    policy::Padding padding = policy::Padding::both;
     std::size_t workers = 1;  // default: one per core
 
     std::chrono::milliseconds idle_timeout{30000};  // a connection without queries

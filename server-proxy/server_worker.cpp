@@ -11,10 +11,9 @@ namespace {
 AnswerRelay::Settings relay_settings(const Config& config) {
     AnswerRelay::Settings settings;
     settings.edns = config.edns;
+    settings.padding = config.padding;
     settings.max_queries = config.queries;
     settings.query_timeout = config.query_timeout;
-    const auto units = config.idle_timeout.count() / 100;  // RFC 7828 section 3.1
-    settings.keepalive = static_cast<std::uint16_t>(std::min<std::int64_t>(units, UINT16_MAX));
     return settings;
 }
 
@@ -44,7 +43,9 @@ ServerWorker::ServerWorker(
       drain_end_(loop_, [this] {
           clients_.stop();
           loop_.stop();
-      }) {}
+      }) {
+    adapt_idle_time();
+}
 
 ServerWorker::~ServerWorker() = default;
 
@@ -76,6 +77,7 @@ void ServerWorker::start() {
 /// deadlines see to, and the clients have read the answers and left.
 void ServerWorker::drain() {
     draining_ = true;
+    adapt_idle_time();
     clients_.stop_taking();
     // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
     drain_end_.arm(loop_.now() + config_.query_timeout);
@@ -112,6 +114,9 @@ void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes mes
         case Kind::query:
             counters_.queries.add();
             client.query_begun();
+            if (policy::pads_records(config_.padding) && relay_.is_padded(accepted.query)) {
+                client.pad_records(dns::answer_padding_block);
+            }
             deadline_.arm(relay_.next_deadline());
             resolver_.ask(accepted.query);
             break;
@@ -134,6 +139,7 @@ void ServerWorker::on_resolved(QueryId query, dns::ConstBytes answer) {
     if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
         counters_.answers.add();
         relay_.finish_into(query, answer, client->outbox());
+        client->set_idle_timeout(idle_time_);
         client->answers_added();
         client->query_ended();
     } else {
@@ -171,7 +177,19 @@ void ServerWorker::expire() {
 
 // Clients and transfers
 
+/// What clients are told, and what holds for each from its next answer on (P-40, P-60, P-61).
+void ServerWorker::adapt_idle_time() {
+    idle_time_ = policy::idle_time_under_load(
+        config_.idle_timeout, clients_.size(), config_.connections / config_.workers
+    );
+    relay_.set_keepalive(draining_ ? policy::Duration::zero() : idle_time_);
+}
+
 void ServerWorker::on_client_opened(net::ClientConnection& client) {
+    if (config_.padding == policy::Padding::record) {
+        client.pad_records(dns::answer_padding_block);
+    }
+    adapt_idle_time();
     const net::TlsFacts facts = client.tls_facts();
     spdlog::debug(
         "client connected tls={} cipher={} alpn={} resumed={}",
@@ -191,6 +209,7 @@ void ServerWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
+    adapt_idle_time();
 }
 
 void ServerWorker::on_last_client_closed() {

@@ -59,6 +59,7 @@ private:
     void end_with(QueryId query, const dns::ErrorReason& reason);
     void expire();
     void finish_draining();
+    void adapt_idle_time();
 
     void on_stream_query(net::ClientConnection& client, dns::Bytes message) override;
     void on_client_opened(net::ClientConnection& client) override;
@@ -87,6 +88,7 @@ private:
     std::vector<std::uint8_t> scratch_;
     net::DeadlineTimer deadline_;
     net::DeadlineTimer drain_end_;
+    policy::Duration idle_time_{};  // in force
     bool draining_ = false;
 };
 

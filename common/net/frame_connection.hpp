@@ -99,6 +99,18 @@ public:
     void pause_reading();
     void resume_reading();
 
+    /// See TlsSession::pad_records(). REQUIRES: open, with TLS.
+    void pad_records(std::size_t block) { tls_->pad_records(block); }
+
+    /// In place of ConnectionSettings::idle_timeout.
+    void set_idle_timeout(policy::Duration timeout) {
+        settings_.idle_timeout = timeout;
+        schedule();
+    }
+
+    /// How long it has carried no message.
+    policy::Duration idle_time() const { return loop_.now() - active_at_; }
+
     /// A busy connection has queries to answer or to be answered: the idle clock stands still.
     void set_busy(bool busy);
 

@@ -71,7 +71,9 @@ public:
     void stop();
 
     /// Nobody is connected, and nobody takes leave any more.
-    bool is_empty() const { return admissions_.size() == 0; }
+    bool is_empty() const { return size() == 0; }
+
+    std::size_t size() const { return admissions_.size(); }
 
     /// Null when it has gone.
     ClientConnection* find(policy::SlotId id);

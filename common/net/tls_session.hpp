@@ -65,6 +65,11 @@ public:
     /// one record. REQUIRES: handshake() returned done.
     ReadResult read(dns::Bytes plain);
 
+    /// From now on records are padded (RFC 8446 section 5.4) so that a record with one message
+    /// looks as if the message had been padded to `block` octets (RFC 8467). TLS 1.2 cannot.
+    /// REQUIRES: block > 0.
+    void pad_records(std::size_t block);
+
     /// Encrypts all of `plain` as one record per 16 KiB begun. False when the session is broken.
     bool write(dns::ConstBytes plain);
 

@@ -19,7 +19,9 @@ public:
     explicit AnswerRelayModel(dns::ConstBytes octets)
         : orders_(octets),
           edns_(orders_.next() % 4 == 0 ? policy::EdnsMode::verbatim : policy::EdnsMode::managed),
-          relay_({edns_, max_queries, timeout, 300}) {}
+          relay_({edns_, policy::Padding::both, max_queries, timeout}) {
+        relay_.set_keepalive(std::chrono::seconds(30));
+    }
 
     void run() {
         while (!orders_.over()) {

@@ -35,7 +35,9 @@ constexpr std::uint16_t client_id = 0x1234;  // of MessageBuilder
 
 struct Fixture {
     explicit Fixture(EdnsMode edns = EdnsMode::managed, std::size_t max = 100)
-        : relay({edns, max, 5s, 300}) {}
+        : relay({edns, policy::Padding::both, max, 5s}) {
+        relay.set_keepalive(30s);
+    }
 
     AnswerRelay::Accepted accept(const MessageBuilder& message, policy::TimePoint now = start) {
         return relay.accept_query(message.octets(), some_client, now, scratch);
@@ -193,6 +195,31 @@ TEST_CASE(
     CHECK(server.exchange(asks, test::answer()) == test::answer().octets());
     const auto said = test::answer().opt({{11, {0, 5}}});
     CHECK(option_codes(server.exchange(test::query().opt(), said)).empty());
+}
+
+TEST_CASE("AnswerRelay tells the idle time in force (P-60, P-61)", "[unit][relay]") {
+    Fixture server;
+    const auto told = [&server] {
+        return options_of(server.exchange(test::query().opt({{11, {}}}), test::answer().opt()))[0]
+            .value;
+    };
+    CHECK(told() == Octets{1, 44});
+    server.relay.set_keepalive(2550ms);
+    CHECK(told() == Octets{0, 25});
+    server.relay.set_keepalive(0s);
+    CHECK(told() == Octets{0, 0});
+}
+
+TEST_CASE("AnswerRelay without padding answers as it was answered", "[unit][relay]") {
+    Fixture server;
+    AnswerRelay relay({EdnsMode::managed, policy::Padding::off, 1, 5s});
+    const auto query =
+        relay.accept_query(padded_query().octets(), some_client, start, server.scratch);
+    CHECK(relay.is_padded(query.query));
+    policy::Outbox outbox;
+    const auto answer = test::answer().opt();
+    relay.finish_into(query.query, answer.octets(), outbox);
+    CHECK(outbox.size() == dns::frame_header_size + answer.size());
 }
 
 TEST_CASE(
