@@ -15,8 +15,7 @@ QueryRelay::Settings relay_settings(const Config& config) {
     settings.padding = config.padding;
     settings.max_queries = config.queries;
     settings.query_timeout = config.query_timeout;
-    const auto units = config.tcp_idle_timeout.count() / 100;  // RFC 7828 section 3.1
-    settings.keepalive = static_cast<std::uint16_t>(std::min<std::int64_t>(units, UINT16_MAX));
+    settings.keepalive = policy::keepalive_units(config.tcp_idle_timeout);  // to apps
     return settings;
 }
 
@@ -37,8 +36,11 @@ ClientWorker::ClientWorker(const Config& config)
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
       ),
       scratch_(dns::max_error_answer),
-      deadline_(loop_.context()),
-      drain_end_(loop_.context()) {}
+      deadline_(loop_, [this] { expire(); }),
+      drain_end_(loop_, [this] {
+          streams_.stop();
+          loop_.stop();
+      }) {}
 
 ClientWorker::~ClientWorker() = default;
 
@@ -68,32 +70,26 @@ void ClientWorker::start() {
 }
 
 /// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see
-/// to.
+/// to, and their clients have read the answers and left.
 void ClientWorker::drain() {
     draining_ = true;
     streams_.stop_taking();
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    // Transfers have no deadline of their own.
-    drain_end_.expires_after(config_.query_timeout);
-    drain_end_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            stop();
-        }
-    });
+    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
+    drain_end_.arm(loop_.now() + config_.query_timeout);
     finish_draining();
 }
 
 void ClientWorker::finish_draining() {
-    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
-        stop();
+    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
+        return;
     }
-}
-
-void ClientWorker::stop() {
     streams_.stop();
-    loop_.stop();
+    if (streams_.is_empty()) {
+        loop_.stop();
+    }
 }
 
 // Queries in
@@ -116,7 +112,7 @@ QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport fro
             break;
         case Kind::query:
             (from == Transport::udp ? counters_.udp_queries : counters_.tcp_queries).add();
-            arm_deadline();
+            deadline_.arm(relay_.next_deadline());
             break;
     }
     return accepted;
@@ -238,26 +234,11 @@ void ClientWorker::answer_locally(QueryId query, const dns::ErrorReason& reason)
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
 
-void ClientWorker::arm_deadline() {
-    const auto at = relay_.next_deadline();
-    if (deadline_armed_ || !at) {
-        return;
-    }
-    deadline_armed_ = true;
-    deadline_.expires_at(*at);
-    deadline_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            deadline_armed_ = false;
-            expire();
-        }
-    });
-}
-
 void ClientWorker::expire() {
     while (const auto query = relay_.expired(loop_.now())) {
         answer_locally(*query, pool_.abandon(*query));
     }
-    arm_deadline();
+    deadline_.arm(relay_.next_deadline());
 }
 
 // Stream clients and transfers
@@ -271,6 +252,9 @@ void ClientWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
+}
+
+void ClientWorker::on_last_client_closed() {
     finish_draining();
 }
 
@@ -280,6 +264,10 @@ std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t 
 
 void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
     pool_.transfer_target_failed(peer, reason);
+}
+
+void ClientWorker::on_last_transfer_ended() {
+    finish_draining();
 }
 
 net::ClientConnection* ClientWorker::find_client(policy::SlotId id) {

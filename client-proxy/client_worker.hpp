@@ -5,12 +5,11 @@
 #include "client-proxy/query_relay.hpp"
 #include "client-proxy/upstream_pool.hpp"
 #include "common/app/worker_group.hpp"
+#include "common/net/deadline_timer.hpp"
 #include "common/net/latency_histogram.hpp"
 #include "common/net/stream_frontend.hpp"
 #include "common/net/transfers.hpp"
 #include "common/net/udp_batch_socket.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -71,10 +70,8 @@ private:
     void remember(QueryId query, ReturnTo to);
     void start_transfer(QueryId query, const net::TransferClient& client);
     void answer_locally(QueryId query, const dns::ErrorReason& reason);
-    void arm_deadline();
     void expire();
     void finish_draining();
-    void stop();
     void flush_datagrams();
 
     void on_datagram(net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from)
@@ -86,10 +83,12 @@ private:
     void on_client_drained(policy::SlotId client) override;
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
+    void on_last_client_closed() override;
 
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
     void transfer_target_failed(std::size_t peer, const std::string& reason) override;
     net::ClientConnection* find_client(policy::SlotId id) override;
+    void on_last_transfer_ended() override;
 
     void on_answer(QueryId query, dns::Bytes answer) override;
     void on_answers_end() override;
@@ -106,9 +105,8 @@ private:
     std::vector<std::shared_ptr<net::UdpBatchSocket>> datagrams_;
     std::vector<ReturnTo> returns_;  // by QueryId::index
     std::vector<std::uint8_t> scratch_;
-    boost::asio::steady_timer deadline_;
-    boost::asio::steady_timer drain_end_;
-    bool deadline_armed_ = false;
+    net::DeadlineTimer deadline_;
+    net::DeadlineTimer drain_end_;
     bool draining_ = false;
 };
 

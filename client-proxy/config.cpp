@@ -24,7 +24,7 @@ void bind_addresses(app::OptionSet& options, Config& config) {
     );
     options.list(
         "upstream",
-        "ADDR[@PORT][#NAME][,pin=sha256/BASE64]...",
+        "ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/HEX][,profile=PROFILE]...",
         "DoT server to ask, the preferred one first; port 853 unless given; repeatable",
         [&config](const std::string& option, const std::string& text) {
             config.upstreams.push_back(net::parse_upstream(option, text));
@@ -34,7 +34,7 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         "profile",
         config.profile,
         {{"strict", Profile::strict}, {"opportunistic", Profile::opportunistic}},
-        "whether an upstream has to prove who it is"
+        "whether an upstream has to prove who it is, unless it has a profile of its own"
     );
     options.file(
         "ca-file",
@@ -50,8 +50,12 @@ void bind_addresses(app::OptionSet& options, Config& config) {
     options.choice<policy::Padding>(
         "padding",
         config.padding,
-        {{"off", policy::Padding::off}, {"edns", policy::Padding::edns}},
-        "pad every query, or only those that come padded"
+        {{"off", policy::Padding::off},
+         {"edns", policy::Padding::edns},
+         {"record", policy::Padding::record},
+         {"both", policy::Padding::both}},
+        "hide sizes: by the EDNS option, by TLS 1.3 records, or what the option may not touch by "
+        "records"
     );
 }
 
@@ -118,11 +122,13 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
             upstream.endpoint.port
         ));
     }
-    if (config.profile == Profile::strict && upstream.name.empty() && upstream.pins.empty()) {
+    const net::TlsIdentity identity = identity_of(upstream, config);
+    if (identity.profile == Profile::strict && !identity.is_known()) {
         throw ConfigError(fmt::format(
             "--upstream: '{0}' does not say who the server has to be: add its name ('{0}#NAME') or "
-            "its "
-            "key ('{0},pin=sha256/...'), or encrypt without asking with --profile opportunistic",
+            "its key ('{0},pin=sha256/...' or '{0},tlsa=3/1/1/...'), or encrypt without asking "
+            "with "
+            "--profile opportunistic",
             where
         ));
     }
@@ -130,6 +136,21 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
         config.warnings.push_back(fmt::format(
             "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
             where
+        ));
+    }
+}
+
+/// RFC 8310 section 5.1 knows one profile for all: so a mixture is not its strict one (P-21).
+void check_mixture(Config& config) {
+    const auto is_lax = [&config](const net::UpstreamAddress& upstream) {
+        return identity_of(upstream, config).profile == Profile::opportunistic;
+    };
+    const auto lax = std::ranges::find_if(config.upstreams, is_lax);
+    if (lax != config.upstreams.end() && !std::ranges::all_of(config.upstreams, is_lax)) {
+        config.warnings.push_back(fmt::format(
+            "upstream {} is opportunistic and others are strict: while those fail, queries go to a "
+            "server that may be anybody",
+            net::to_string(lax->endpoint)
         ));
     }
 }
@@ -152,9 +173,20 @@ void check(Config& config) {
             );
         }
     }
+    check_mixture(config);
 }
 
 }  // namespace
+
+net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config& config) {
+    return {
+        upstream.name,
+        upstream.pins,
+        upstream.tlsa,
+        config.ca_file,
+        upstream.profile.value_or(config.profile),
+    };
+}
 
 std::optional<Config> read_config(int argc, const char* const* argv) {
     Config config;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/net/endpoint.hpp"
+#include "common/net/upstream_address.hpp"
 #include "common/policy/edns_mode.hpp"
+#include "common/policy/profile.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -12,7 +13,7 @@
 
 namespace dotpair::client {
 
-enum class Profile { strict, opportunistic };  // RFC 8310 section 5
+using policy::Profile;
 
 /// Every option of dotpair-client with its default. Checked once by read_config(), constant
 /// afterwards.
@@ -20,14 +21,14 @@ struct Config {
     std::vector<net::Endpoint> listen;  // never empty; see listen_by_default
     bool listen_by_default = true;  // nobody named them: a family that the host lacks is skipped
     std::vector<net::UpstreamAddress> upstreams;  // never empty, in order of preference
-    Profile profile = Profile::strict;
-    std::string ca_file;  // empty: the system's trust store
+    Profile profile = Profile::strict;            // of upstreams that name none
+    std::string ca_file;                          // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
-    policy::Padding padding = policy::Padding::off;
+    policy::Padding padding = policy::Padding::both;
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{
-        4000};  // from acceptance to answer, all attempts together
+        4500};  // from acceptance to answer, all attempts together; apps wait 5 s
     std::chrono::milliseconds connect_timeout{1500};  // TCP and TLS handshake with one upstream
     std::chrono::milliseconds idle_timeout{30000};    // an upstream connection without queries
     std::chrono::milliseconds tcp_idle_timeout{
@@ -50,5 +51,8 @@ struct Config {
 /// Reads the command line and the file it names. Nothing when --help or --version was asked and has
 /// been printed. Throws ConfigError.
 std::optional<Config> read_config(int argc, const char* const* argv);
+
+/// Whom the configuration expects behind that upstream.
+net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config& config);
 
 }  // namespace dotpair::client

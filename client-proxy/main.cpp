@@ -21,11 +21,9 @@ int start(const dotpair::client::Config& config) {
     }
     if (config.check_only) {
         for (const auto& upstream : config.upstreams) {
-            dotpair::net::TlsIdentity identity;
-            identity.name = upstream.name;
-            identity.pins = upstream.pins;
-            identity.ca_file = config.ca_file;
-            const dotpair::net::TlsClientContext usable(identity);
+            const dotpair::net::TlsClientContext usable(
+                dotpair::client::identity_of(upstream, config)
+            );
         }
         std::cout << "configuration is valid\n";
         return 0;

@@ -88,7 +88,7 @@ bool QueryRelay::edit_query(Query& query, dns::EditableMessage& message, bool is
         return true;
     }
     const bool can_add_opt = query.opcode == dns::Opcode::query && message.layout.has_question;
-    const bool pad_all = settings_.padding == policy::Padding::edns;
+    const bool pad_all = policy::pads_messages(settings_.padding);
     if (pad_all && message.layout.opt_count == 0 && can_add_opt) {
         query.opt_added = dns::add_opt(message, added_udp_size) == dns::Edit::done;
     }
@@ -188,11 +188,12 @@ void QueryRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox&
 }
 
 /// What cannot be edited passes as it came: the app is told what the resolver said.
-void QueryRelay::undo_edits(const Query& query, dns::EditableMessage& answer) const {
+void QueryRelay::undo_edits(const Query& query, dns::EditableMessage& answer) {
     if (!policy::may_edit(settings_.edns, answer.layout) ||
         query.signature != dns::Signature::none) {
         return;
     }
+    note_idle_time(answer);
     if (query.opt_added) {
         dns::remove_opt(answer);
         return;
@@ -202,6 +203,15 @@ void QueryRelay::undo_edits(const Query& query, dns::EditableMessage& answer) co
         std::array<std::uint8_t, 2> timeout{};
         dns::write_u16(timeout.data(), settings_.keepalive);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
+    }
+}
+
+void QueryRelay::note_idle_time(const dns::EditableMessage& answer) {
+    if (answer.layout.opt_count != 1) {
+        return;
+    }
+    if (const auto told = dns::view_opt(answer.bytes(), answer.layout).keepalive_timeout) {
+        idle_time_ = *told * policy::keepalive_unit;
     }
 }
 

@@ -5,6 +5,7 @@
 #include "common/dns/message_view.hpp"
 #include "common/policy/clock.hpp"
 #include "common/policy/edns_mode.hpp"
+#include "common/policy/idle_time.hpp"
 #include "common/policy/outbox.hpp"
 #include "common/policy/pending_queries.hpp"
 #include "common/policy/query_intake.hpp"
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dotpair::client {
@@ -94,6 +96,10 @@ public:
     /// The same into a frame for an app on TCP.
     void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
 
+    /// What the answers that were finished since the last call say of the connection they came on:
+    /// how long it may be idle (RFC 7828). Zero: it wants no more queries.
+    std::optional<policy::Duration> take_idle_time() { return std::exchange(idle_time_, {}); }
+
     /// Makes the answer that says what went wrong; its size in `out`. Ends the query.
     std::size_t fail(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
 
@@ -144,11 +150,13 @@ private:
     };
 
     bool edit_query(Query& query, dns::EditableMessage& message, bool is_transfer) const;
-    void undo_edits(const Query& query, dns::EditableMessage& answer) const;
+    void undo_edits(const Query& query, dns::EditableMessage& answer);
+    void note_idle_time(const dns::EditableMessage& answer);
     void end(QueryId id, Query& query);
 
     Settings settings_;
     policy::SlotTable<Query, 1> queries_;
+    std::optional<policy::Duration> idle_time_;
 };
 
 }  // namespace dotpair::client

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "client-proxy/upstream_pool.hpp"
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -32,16 +31,24 @@ UpstreamPool::UpstreamPool(
       handler_(handler),
       config_(config),
       selector_(config.upstreams.size()),
-      retry_(loop.context()) {
+      retry_(loop, [this] { dial_for_waiting(); }) {
     settings_.open_timeout = config.connect_timeout;
     settings_.message_timeout = config.query_timeout;
     settings_.idle_timeout = config.idle_timeout;
     settings_.queued_bytes = config.queued_bytes;
     settings_.counters = &counters_.connections;
     for (const net::UpstreamAddress& address : config.upstreams) {
-        net::TlsIdentity identity{address.name, address.pins, config.ca_file, true};
-        identity.authenticate = config.profile == Profile::strict;
-        upstreams_.push_back({address, label_of(address), net::TlsClientContext(identity), {}});
+        const net::TlsIdentity identity = identity_of(address, config);
+        upstreams_.push_back(
+            {address,
+             label_of(address),
+             identity.is_known(),
+             net::TlsClientContext(identity),
+             {},
+             {},
+             {},
+             {}}
+        );
     }
 }
 
@@ -83,9 +90,7 @@ void UpstreamPool::write_waiting() {
         write(*query);
         query = next;
     }
-    if (relay_.first_waiting()) {
-        dial_if_needed();
-    }
+    dial_for_waiting();
 }
 
 bool UpstreamPool::is_dialing() const {
@@ -108,7 +113,7 @@ void UpstreamPool::dial_if_needed() {
     }
     const auto upstream = selector_.pick(loop_.now());
     if (!upstream) {
-        retry_later();
+        retry_.arm(selector_.next_retry());
     } else if (connections_to(*upstream) < config_.connections_per_upstream) {
         dial(*upstream);
     }
@@ -119,33 +124,33 @@ void UpstreamPool::dial(std::size_t upstream) {
     net::QueryConnection::Owner& owner = *this;
     net::ConnectionSettings settings = settings_;
     settings.one_message_per_record = to.one_message_per_record;
+    settings.idle_timeout = to.idle_time.allowed(config_.idle_timeout, loop_.now());
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, upstream, settings, config_.queries_per_connection
     );
     spdlog::debug("upstream dial addr={}", to.label);
-    stream->connect(to.address.endpoint, to.tls.start_session());
-    const auto behind =
-        std::ranges::find_if(connections_, [upstream](const Connection& connection) {
-            return connection.stream->peer() > upstream;
-        });
+    stream->connect(to.address.endpoint, start_session(to));
+    const auto rank = [this](std::size_t peer) {
+        return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
+    };
+    const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
+        return rank(connection.stream->peer()) > rank(upstream);
+    });
     connections_.insert(behind, {next_number_++, std::move(stream)});
 }
 
-void UpstreamPool::retry_later() {
-    if (retry_armed_) {
-        return;
+net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
+    net::TlsSession session = upstream.tls.start_session();
+    if (policy::pads_records(config_.padding)) {
+        session.pad_records(dns::query_padding_block);
     }
-    retry_armed_ = true;
-    retry_.expires_at(selector_.next_retry());
-    retry_.async_wait([this](const boost::system::error_code& error) {
-        if (error) {
-            return;
-        }
-        retry_armed_ = false;
-        if (relay_.first_waiting()) {
-            dial_if_needed();
-        }
-    });
+    return session;
+}
+
+void UpstreamPool::dial_for_waiting() {
+    if (relay_.first_waiting()) {
+        dial_if_needed();
+    }
 }
 
 void UpstreamPool::on_connected(net::QueryConnection& connection) {
@@ -153,15 +158,18 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     selector_.worked(connection.peer());
     const net::TlsFacts facts = connection.tls_facts();
     spdlog::info(
-        "upstream up addr={} tls={} cipher={} alpn={} resumed={}",
+        "upstream up addr={} tls={} cipher={} alpn={} resumed={} authenticated={}",
         upstream.label,
         facts.version,
         facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
-        facts.resumed ? "yes" : "no"
+        facts.resumed ? "yes" : "no",
+        upstream.is_known && facts.verify_failure.empty() ? "yes" : "no"
     );
     upstream.last_error.clear();
-    write_waiting();
+    if (!is_left_for_another(connection, facts.verify_failure)) {
+        write_waiting();
+    }
 }
 
 void UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
@@ -169,6 +177,9 @@ void UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     const auto query = relay_.match_answer(connection.ids(), answer, why);
     if (query) {
         handler_.on_answer(*query, answer);
+        if (const auto told = relay_.take_idle_time()) {
+            connection.limit_idle_time(*told);
+        }
     } else {
         counters_.unmatched.add();
     }
@@ -200,8 +211,11 @@ void UpstreamPool::on_disconnected(
     net::QueryConnection& connection, bool was_open, const std::string& reason
 ) {
     const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
-    boost::asio::post(loop_.context(), [gone] {});  // it is in the middle of a call of its own
+    loop_.destroy_later(gone);
     const std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
+        upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
+    }
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is.
@@ -290,7 +304,7 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
     }
     const std::size_t upstream = selector_.pick_any(loop_.now());
     Upstream& to = upstreams_[upstream];
-    return net::Transfers::Target{upstream, to.address.endpoint, to.tls.start_session()};
+    return net::Transfers::Target{upstream, to.address.endpoint, start_session(to)};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

@@ -3,12 +3,12 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/idle_time.hpp"
 #include "common/policy/upstream_selector.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -61,10 +61,13 @@ public:
 private:
     struct Upstream {
         net::UpstreamAddress address;
-        std::string label;  // "192.0.2.1@853#name", for logs
+        std::string label;      // "192.0.2.1@853#name", for logs
+        bool is_known = false;  // there is something that it can prove
         net::TlsClientContext tls;
         std::string last_error;
+        std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
+        policy::LearnedIdleTime idle_time;
     };
 
     struct Connection {
@@ -76,9 +79,11 @@ private:
     void write_waiting();
     void dial_if_needed();
     void dial(std::size_t upstream);
+    net::TlsSession start_session(Upstream& upstream) const;
     bool is_dialing() const;
+    bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
     std::size_t connections_to(std::size_t upstream) const;
-    void retry_later();
+    void dial_for_waiting();
     void note_record_loss(
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
     );
@@ -100,10 +105,9 @@ private:
     net::ConnectionSettings settings_;
     std::vector<Upstream> upstreams_;
     policy::UpstreamSelector selector_;
-    std::vector<Connection> connections_;  // in order of their upstreams
+    std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind
     std::uint32_t next_number_ = 0;
-    boost::asio::steady_timer retry_;
-    bool retry_armed_ = false;
+    net::DeadlineTimer retry_;
     PoolCounters counters_;
     std::string reason_text_;  // of the last abandon()
 };

@@ -27,7 +27,7 @@ build() {
     shift
     (
         cd "$root"
-        cmake --preset "$preset" -DDOTPAIR_WERROR=ON
+        cmake --preset "$preset" -DDOTPAIR_WERROR=ON -DDOTPAIR_TESTS=ON
         cmake --build --preset "$preset" --parallel "$(build_jobs)" ${1:+--target "$@"}
     )
 }

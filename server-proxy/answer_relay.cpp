@@ -10,6 +10,8 @@ namespace {
 
 // Keepalive with its value, and padding up to a whole block.
 constexpr std::size_t answer_room = 2 * dns::option_header_size + 2 + dns::answer_padding_block;
+constexpr std::uint8_t shared_losses = 2;  // in company; from then on it is asked alone
+constexpr std::uint8_t max_losses = 4;
 constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
 
 }  // namespace
@@ -51,7 +53,8 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     query.client = client;
     query.routes = {};
     query.original_id = dns::header::id(message);
-    query.times_asked = 0;
+    query.was_asked = false;
+    query.losses = 0;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
     query.wishes = policy::read_wishes(editable);
@@ -87,13 +90,21 @@ bool AnswerRelay::keeps_id(QueryId id) {
     return queries_.at(id).signature == dns::Signature::sig0;
 }
 
+bool AnswerRelay::is_padded(QueryId id) {
+    return queries_.at(id).wishes.padding;
+}
+
 bool AnswerRelay::may_repeat(QueryId id) {
     return queries_.at(id).opcode == dns::Opcode::query;
 }
 
+bool AnswerRelay::goes_alone(QueryId id) {
+    return keeps_id(id) || !may_repeat(id) || queries_.at(id).losses >= shared_losses;
+}
+
 void AnswerRelay::add_route(QueryId id, const Route& route) {
     Query& query = queries_.at(id);
-    ++query.times_asked;
+    query.was_asked = true;
     for (Route& it : query.routes) {
         if (it.kind == Route::Kind::none) {
             it = route;
@@ -103,20 +114,25 @@ void AnswerRelay::add_route(QueryId id, const Route& route) {
 }
 
 std::optional<Route> AnswerRelay::drop_route(QueryId id, const Route& route) {
+    Route* found = nullptr;
     for (Route& it : queries_.at(id).routes) {
-        if (it.is_same_place(route)) {
-            return std::exchange(it, {});
+        if (it.is_same_place(route) && (found == nullptr || it.wire_id == route.wire_id)) {
+            found = &it;
         }
     }
-    return std::nullopt;
+    return found == nullptr ? std::nullopt : std::optional{std::exchange(*found, {})};
 }
 
 const std::array<Route, AnswerRelay::max_routes>& AnswerRelay::routes(QueryId id) {
     return queries_.at(id).routes;
 }
 
-std::size_t AnswerRelay::times_asked(QueryId id) {
-    return queries_.at(id).times_asked;
+bool AnswerRelay::was_asked(QueryId id) {
+    return queries_.at(id).was_asked;
+}
+
+bool AnswerRelay::note_loss(QueryId id) {
+    return ++queries_.at(id).losses < max_losses;
 }
 
 void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {
@@ -144,10 +160,10 @@ void AnswerRelay::add_options(const Query& query, dns::EditableMessage& answer) 
     }
     if (query.wishes.keepalive) {
         std::array<std::uint8_t, 2> timeout{};
-        dns::write_u16(timeout.data(), settings_.keepalive);
+        dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (query.wishes.padding) {
+    if (query.wishes.padding && settings_.padding != policy::Padding::off) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
 }

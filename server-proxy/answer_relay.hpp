@@ -5,6 +5,7 @@
 #include "common/dns/message_view.hpp"
 #include "common/policy/clock.hpp"
 #include "common/policy/edns_mode.hpp"
+#include "common/policy/idle_time.hpp"
 #include "common/policy/outbox.hpp"
 #include "common/policy/query_intake.hpp"
 #include "common/policy/slot_table.hpp"
@@ -27,10 +28,9 @@ class AnswerRelay {
 public:
     struct Settings {
         policy::EdnsMode edns = policy::EdnsMode::managed;
+        policy::Padding padding = policy::Padding::both;
         std::size_t max_queries = 0;       // accepted and not ended
         policy::Duration query_timeout{};  // from acceptance to the end
-        std::uint16_t keepalive =
-            0;  // the idle time that is told to clients that ask (RFC 7828), in units of 100 ms
     };
 
     explicit AnswerRelay(const Settings& settings);
@@ -48,6 +48,12 @@ public:
         std::size_t answer_size = 0;
     };
 
+    /// The idle time that is told to clients that ask, from now on (RFC 7828). Zero asks them to go
+    /// elsewhere.
+    void set_keepalive(policy::Duration idle_time) {
+        keepalive_ = policy::keepalive_units(idle_time);
+    }
+
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
     /// max_error_answer, apart from `message`.
     Accepted accept_query(
@@ -62,19 +68,31 @@ public:
 
     /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
     bool keeps_id(QueryId query);
+    /// Its client hides sizes, by the option at least.
+    bool is_padded(QueryId query);
     /// It may be asked again although it was asked before (P-114).
     bool may_repeat(QueryId query);
+
+    /// On a stream it is asked alone, on a connection of its own: what may not be asked twice stays
+    /// clear of the others' mishaps, SIG(0) finds its ID free and its stream unmixed (P-110,
+    /// P-111), and what has lost its connection again and again may itself be the cause.
+    bool goes_alone(QueryId query);
 
     static constexpr std::size_t max_routes = 3;
 
     /// Where it is being asked. In more places than max_routes the rest is not remembered: their
     /// answers find no query.
     void add_route(QueryId query, const Route& route);
-    /// The route to the same place, whatever its wire_id, as it was added.
+    /// The route to the same place as it was added; the one with the same wire_id where there are
+    /// several.
     std::optional<Route> drop_route(QueryId query, const Route& route);
     /// Unused ones are of Kind::none.
     const std::array<Route, max_routes>& routes(QueryId query);
-    std::size_t times_asked(QueryId query);
+    bool was_asked(QueryId query);
+
+    /// A connection on which it was asked has ended without the answer. False when that has
+    /// happened so often that it should not be asked again.
+    bool note_loss(QueryId query);
 
     /// Frames the answer under the client's ID, with the options of this hop. Ends the query.
     void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
@@ -94,7 +112,7 @@ public:
     std::size_t size() const { return queries_.size(); }
 
     /// First-in-first-out queues of pending queries; a query may stand in each of them.
-    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, queue_count };
+    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, for_own_stream, queue_count };
 
     void enqueue(Queue queue, QueryId query) { queries_.enqueue(queue, query); }
 
@@ -113,7 +131,8 @@ private:
         policy::SlotId client;
         std::array<Route, max_routes> routes;
         std::uint16_t original_id = 0;
-        std::uint8_t times_asked = 0;
+        bool was_asked = false;
+        std::uint8_t losses = 0;
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
         policy::HopWishes wishes;
@@ -123,6 +142,7 @@ private:
     void end(QueryId id, Query& query);
 
     Settings settings_;
+    std::uint16_t keepalive_ = 0;  // in units of 100 ms
     policy::SlotTable<Query, queue_count> queries_;
 };
 

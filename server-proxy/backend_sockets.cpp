@@ -145,7 +145,8 @@ BackendSockets::BackendSockets(
 
 BackendSockets::~BackendSockets() = default;
 
-/// A random one of those that are ready; failing that, a spent one that is still open.
+/// A random one of those that are ready. Where all are spent, one serves on while the others rest
+/// and get new ports.
 BackendSockets::Socket* BackendSockets::pick() {
     const std::size_t first = loop_.random_id() % sockets_.size();
     for (std::size_t step = 0; step < sockets_.size(); ++step) {
@@ -154,7 +155,7 @@ BackendSockets::Socket* BackendSockets::pick() {
             return &socket;
         }
     }
-    Socket& spent = *sockets_[first];
+    Socket& spent = *sockets_.front();
     return spent.is_open() ? &spent : nullptr;
 }
 

@@ -14,14 +14,17 @@
 namespace dotpair::server {
 
 /// The few TCP connections to one backend: persistent, pipelined, shared by all clients of the
-/// worker.
+/// worker. Besides them some that each carry one query only.
 class BackendStreams final : private net::QueryConnection::Owner {
 public:
     struct Settings {
         net::ConnectionSettings connection;
         std::size_t queries_per_connection = 0;
-        std::size_t connections = 2;
+        std::size_t connections = 2;       // that are shared
+        std::size_t lone_connections = 8;  // that are not
     };
+
+    enum class Company : std::uint8_t { shared, alone };
 
     /// REQUIRES: `events` outlives this.
     BackendStreams(
@@ -34,9 +37,9 @@ public:
     ~BackendStreams() override;
 
     /// Nothing when no connection can take it now: one is being made, or all are behind;
-    /// on_backend_room() follows.
+    /// on_backend_room() follows. Asked alone it keeps its ID, in company it gets another.
     std::optional<Route> send(
-        policy::SlotId query, dns::ConstBytes message, std::uint64_t question_hash, bool keep_id
+        policy::SlotId query, dns::ConstBytes message, std::uint64_t question_hash, Company company
     );
 
     void abandon(const Route& route);
@@ -44,10 +47,19 @@ public:
 private:
     struct Connection {
         std::uint32_t number = 0;
+        Company company = Company::shared;
+        bool was_used = false;
         std::unique_ptr<net::QueryConnection> stream;
+
+        bool can_take(Company wanted) const {
+            return company == wanted && stream->can_take_query() &&
+                   (wanted == Company::shared || !was_used);
+        }
     };
 
-    void dial_if_needed();
+    void dial_if_needed(Company company);
+    void drop(Connection& connection);
+    void drop_used_up();
     Connection* find(const net::QueryConnection& stream);
 
     Route route(const Connection& connection, std::uint16_t wire_id) const {

@@ -52,6 +52,16 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
         "rebuild keepalive and padding for each hop, or change the ID alone"
     );
+    options.choice<policy::Padding>(
+        "padding",
+        config.padding,
+        {{"off", policy::Padding::off},
+         {"edns", policy::Padding::edns},
+         {"record", policy::Padding::record},
+         {"both", policy::Padding::both}},
+        "hide sizes from clients that pad: by the option, and what it may not touch by TLS 1.3 "
+        "records"
+    );
 }
 
 /// Repeatable. One that comes twice is refused: it would not do what was meant.

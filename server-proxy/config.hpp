@@ -29,6 +29,7 @@ struct Config {
     bool backends_from_resolv_conf = false;
     BackendTransport backend_transport = BackendTransport::automatic;
     policy::EdnsMode edns = policy::EdnsMode::managed;
+    policy::Padding padding = policy::Padding::both;
     std::size_t workers = 1;  // default: one per core
 
     std::chrono::milliseconds idle_timeout{30000};  // a connection without queries
@@ -36,7 +37,7 @@ struct Config {
         5000};                                        // from accept to the end of the TLS handshake
     std::chrono::milliseconds message_timeout{5000};  // for the rest of a message once it has begun
     std::chrono::milliseconds query_timeout{
-        5000};  // from acceptance to the backend's answer, all attempts
+        4000};  // from acceptance to the backend's answer, all attempts; clients wait longer
     std::chrono::milliseconds backend_retry_after{
         1000};  // without an answer: ask again, elsewhere if possible
 

@@ -10,8 +10,7 @@
 namespace dotpair::server {
 namespace {
 
-constexpr std::size_t max_datagram_query = 1232;  // more may not pass as one packet (RFC 9715)
-constexpr std::size_t max_times_asked = 8;        // whatever becomes of backends and connections
+constexpr std::size_t max_datagram_query = 1232;       // more may not pass as one packet (RFC 9715)
 constexpr std::chrono::milliseconds retry_pause{100};  // between attempts while every backend fails
 
 bool is_used(const Route& route) {
@@ -103,19 +102,34 @@ void ResolverClient::ask_by_datagram(QueryId query, std::size_t backend) {
     relay_.add_route(query, *sent);
 }
 
+AnswerRelay::Queue ResolverClient::stream_queue(QueryId query) {
+    return relay_.goes_alone(query) ? AnswerRelay::for_own_stream : AnswerRelay::for_stream;
+}
+
 /// False when it has to wait for a connection; it then stands in the queue for one.
 bool ResolverClient::ask_by_stream(QueryId query, std::size_t backend) {
+    const AnswerRelay::Queue queue = stream_queue(query);
     const auto sent = backends_[backend].streams->send(
-        query, relay_.message(query), relay_.question_hash(query), relay_.keeps_id(query)
+        query,
+        relay_.message(query),
+        relay_.question_hash(query),
+        queue == AnswerRelay::for_own_stream ? BackendStreams::Company::alone
+                                             : BackendStreams::Company::shared
     );
     if (!sent) {
-        relay_.enqueue(AnswerRelay::for_stream, query);
+        relay_.enqueue(queue, query);
         return false;
     }
-    relay_.dequeue(AnswerRelay::for_stream, query);
+    relay_.dequeue(queue, query);
     counters_.streams.add();
     relay_.add_route(query, *sent);
     return true;
+}
+
+/// Its time to be repeated has come and gone while it waited: by TCP at once, which loses none.
+bool ResolverClient::is_late(QueryId query) {
+    return config_.backend_transport == BackendTransport::automatic &&
+           loop_.now() - relay_.accepted_at(query) >= config_.backend_retry_after;
 }
 
 /// Those that wait for the burst window, or for a backend that is not failing, in order.
@@ -132,7 +146,7 @@ void ResolverClient::ask_waiting() {
             return;
         }
         relay_.dequeue(AnswerRelay::for_room, *query);
-        ask_backend(*query, *backend, needs_stream(*query));
+        ask_backend(*query, *backend, needs_stream(*query) || is_late(*query));
     }
 }
 
@@ -156,8 +170,8 @@ void ResolverClient::arm_room(policy::TimePoint at) {
 /// client gives up before it hears why.
 void ResolverClient::ask_elsewhere(QueryId query, const std::string& reason) {
     const bool is_old = loop_.now() - relay_.accepted_at(query) > config_.query_timeout / 2;
-    const bool may_ask = relay_.may_repeat(query) || relay_.times_asked(query) == 0;
-    if (!may_ask || is_old || relay_.times_asked(query) >= max_times_asked) {
+    const bool may_ask = relay_.may_repeat(query) || !relay_.was_asked(query);
+    if (!may_ask || is_old) {
         fail(query, reason);
         return;
     }
@@ -214,134 +228,6 @@ void ResolverClient::repeat(QueryId query) {
     const bool by_stream =
         needs_stream(query) || (same && config_.backend_transport != BackendTransport::udp);
     ask_backend(query, backend, by_stream);
-}
-
-// What backends say
-
-void ResolverClient::note_success(std::size_t backend) {
-    Backend& it = backends_[backend];
-    it.answered_at = loop_.now();
-    if (!it.last_error.empty()) {
-        if (log_.admit("backend up", loop_.now())) {
-            spdlog::info("backend up addr={}", it.label);
-        }
-        it.last_error.clear();
-        selector_.worked(backend);
-    }
-}
-
-void ResolverClient::on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) {
-    note_success(route.backend);
-    const bool by_datagram = route.kind == Route::Kind::datagram;
-    if (!relay_.is_pending(query)) {
-        return;
-    }
-    if (const auto asked = relay_.drop_route(query, route); asked && by_datagram) {
-        backends_[route.backend].window.answered(asked->epoch);
-    }
-    if (by_datagram && dns::header::is_truncated(answer) &&
-        config_.backend_transport == BackendTransport::automatic) {
-        counters_.truncated.add();
-        ask_by_stream(query, route.backend);
-        return;
-    }
-    abandon_routes(query);
-    handler_.on_resolved(query, answer);
-}
-
-void ResolverClient::on_backend_answers_end(std::size_t /*backend*/) {
-    if (relay_.front(AnswerRelay::for_room)) {
-        ask_waiting();
-    }
-}
-
-void ResolverClient::on_backend_unmatched() {
-    counters_.unmatched.add();
-}
-
-void ResolverClient::on_backend_room(std::size_t backend) {
-    auto query = relay_.front(AnswerRelay::for_stream);
-    while (query) {
-        const auto next = relay_.behind(AnswerRelay::for_stream, *query);
-        // One whose signed ID is taken lets the others pass.
-        if (!ask_by_stream(*query, backend) && !relay_.keeps_id(*query)) {
-            break;
-        }
-        query = next;
-    }
-}
-
-void ResolverClient::on_backend_lost(
-    const Route& route,
-    const std::vector<QueryId>& queries,
-    bool is_failure,
-    const std::string& reason
-) {
-    if (is_failure) {
-        backend_failed(route.backend, reason);
-    }
-    const std::string text = "resolver " + backends_[route.backend].label + ": " + reason;
-    for (const QueryId query : queries) {
-        if (relay_.is_pending(query)) {
-            relay_.drop_route(query, route);
-            if (!is_being_asked(query)) {
-                ask_elsewhere(query, text);
-            }
-        }
-    }
-    if (!is_failure || route.kind != Route::Kind::stream) {
-        return;
-    }
-    while (const auto query = relay_.front(AnswerRelay::for_stream)) {
-        relay_.dequeue(AnswerRelay::for_stream, *query);
-        if (!is_being_asked(*query)) {
-            ask_elsewhere(*query, text);
-        }
-    }
-}
-
-void ResolverClient::backend_failed(std::size_t backend, const std::string& reason) {
-    Backend& it = backends_[backend];
-    selector_.failed(backend, loop_.now(), loop_.random_fraction());
-    // One line per change: the same failure again is no news.
-    if (it.last_error != reason) {
-        log_.warn(
-            "backend down",
-            fmt::format("backend down addr={} reason=\"{}\"", it.label, reason),
-            loop_.now()
-        );
-        it.last_error = reason;
-    }
-}
-
-void ResolverClient::fail(QueryId query, const std::string& reason) {
-    abandon_routes(query);
-    reason_text_ = reason;
-    handler_.on_unresolved(
-        query, {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_}
-    );
-}
-
-void ResolverClient::abandon_routes(QueryId query) {
-    for (const Route& route : relay_.routes(query)) {
-        if (route.kind == Route::Kind::datagram) {
-            backends_[route.backend].sockets->abandon(route);
-        } else if (route.kind == Route::Kind::stream) {
-            backends_[route.backend].streams->abandon(route);
-        }
-    }
-}
-
-dns::ErrorReason ResolverClient::abandon(QueryId query) {
-    abandon_routes(query);
-    reason_text_ = "no answer from the resolver in time";
-    for (const Backend& backend : backends_) {
-        if (!backend.last_error.empty()) {
-            reason_text_ = "resolver " + backend.label + ": " + backend.last_error;
-            break;
-        }
-    }
-    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
 }
 
 std::optional<net::Transfers::Target> ResolverClient::transfer_target(std::size_t attempt) {

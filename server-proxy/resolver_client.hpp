@@ -75,6 +75,8 @@ private:
     };
 
     bool needs_stream(QueryId query);
+    AnswerRelay::Queue stream_queue(QueryId query);
+    bool is_late(QueryId query);
     void ask_backend(QueryId query, std::size_t backend, bool by_stream);
     void ask_by_datagram(QueryId query, std::size_t backend);
     bool ask_by_stream(QueryId query, std::size_t backend);
@@ -85,6 +87,7 @@ private:
     void repeat_late_ones();
     void abandon_routes(QueryId query);
     void note_success(std::size_t backend);
+    void release_waiting(const std::string& reason);
     void fail(QueryId query, const std::string& reason);
     void backend_failed(std::size_t backend, const std::string& reason);
     void arm_repeat();

@@ -88,6 +88,16 @@ void log_backends(const Config& config) {
         app::join(config.backends),
         config.backends_from_resolv_conf ? " from=/etc/resolv.conf" : ""
     );
+    for (const net::Endpoint& backend : config.backends) {
+        if (config.backends_from_resolv_conf && backend.address.is_loopback()) {
+            spdlog::warn(
+                "backend addr={} is on this host; if a client of this server listens there, "
+                "queries "
+                "go round in a circle: name the resolver with --backend",
+                net::to_string(backend)
+            );
+        }
+    }
 }
 
 template <typename Read>

@@ -11,10 +11,9 @@ namespace {
 AnswerRelay::Settings relay_settings(const Config& config) {
     AnswerRelay::Settings settings;
     settings.edns = config.edns;
+    settings.padding = config.padding;
     settings.max_queries = config.queries;
     settings.query_timeout = config.query_timeout;
-    const auto units = config.idle_timeout.count() / 100;  // RFC 7828 section 3.1
-    settings.keepalive = static_cast<std::uint16_t>(std::min<std::int64_t>(units, UINT16_MAX));
     return settings;
 }
 
@@ -40,8 +39,13 @@ ServerWorker::ServerWorker(
       clients_(loop_, *this, client_settings(), &tls, &limits),
       transfers_(loop_, *this, config.transfers, transfer_settings(config, transfer_connections_)),
       scratch_(dns::max_error_answer),
-      deadline_(loop_.context()),
-      drain_end_(loop_.context()) {}
+      deadline_(loop_, [this] { expire(); }),
+      drain_end_(loop_, [this] {
+          clients_.stop();
+          loop_.stop();
+      }) {
+    adapt_idle_time();
+}
 
 ServerWorker::~ServerWorker() = default;
 
@@ -70,29 +74,24 @@ void ServerWorker::start() {
 }
 
 /// Takes no new connections; the loop stops when the queries in flight have ended, which their
-/// deadlines see to.
+/// deadlines see to, and the clients have read the answers and left.
 void ServerWorker::drain() {
     draining_ = true;
+    adapt_idle_time();
     clients_.stop_taking();
-    // Transfers have no deadline of their own.
-    drain_end_.expires_after(config_.query_timeout);
-    drain_end_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            stop();
-        }
-    });
+    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
+    drain_end_.arm(loop_.now() + config_.query_timeout);
     finish_draining();
 }
 
 void ServerWorker::finish_draining() {
-    if (draining_ && relay_.size() == 0 && transfers_.size() == 0) {
-        stop();
+    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
+        return;
     }
-}
-
-void ServerWorker::stop() {
     clients_.stop();
-    loop_.stop();
+    if (clients_.is_empty()) {
+        loop_.stop();
+    }
 }
 
 void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
@@ -115,7 +114,10 @@ void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes mes
         case Kind::query:
             counters_.queries.add();
             client.query_begun();
-            arm_deadline();
+            if (policy::pads_records(config_.padding) && relay_.is_padded(accepted.query)) {
+                client.pad_records(dns::answer_padding_block);
+            }
+            deadline_.arm(relay_.next_deadline());
             resolver_.ask(accepted.query);
             break;
     }
@@ -137,6 +139,7 @@ void ServerWorker::on_resolved(QueryId query, dns::ConstBytes answer) {
     if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
         counters_.answers.add();
         relay_.finish_into(query, answer, client->outbox());
+        client->set_idle_timeout(idle_time_);
         client->answers_added();
         client->query_ended();
     } else {
@@ -165,31 +168,28 @@ void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
 
-void ServerWorker::arm_deadline() {
-    const auto at = relay_.next_deadline();
-    if (deadline_armed_ || !at) {
-        return;
-    }
-    deadline_armed_ = true;
-    deadline_.expires_at(*at);
-    deadline_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            deadline_armed_ = false;
-            expire();
-        }
-    });
-}
-
 void ServerWorker::expire() {
     while (const auto query = relay_.expired(loop_.now())) {
         end_with(*query, resolver_.abandon(*query));
     }
-    arm_deadline();
+    deadline_.arm(relay_.next_deadline());
 }
 
 // Clients and transfers
 
+/// What clients are told, and what holds for each from its next answer on (P-40, P-60, P-61).
+void ServerWorker::adapt_idle_time() {
+    idle_time_ = policy::idle_time_under_load(
+        config_.idle_timeout, clients_.size(), config_.connections / config_.workers
+    );
+    relay_.set_keepalive(draining_ ? policy::Duration::zero() : idle_time_);
+}
+
 void ServerWorker::on_client_opened(net::ClientConnection& client) {
+    if (config_.padding == policy::Padding::record) {
+        client.pad_records(dns::answer_padding_block);
+    }
+    adapt_idle_time();
     const net::TlsFacts facts = client.tls_facts();
     spdlog::debug(
         "client connected tls={} cipher={} alpn={} resumed={}",
@@ -209,6 +209,10 @@ void ServerWorker::on_client_gone(
 ) {
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
+    adapt_idle_time();
+}
+
+void ServerWorker::on_last_client_closed() {
     finish_draining();
 }
 
@@ -218,6 +222,10 @@ std::optional<net::Transfers::Target> ServerWorker::transfer_target(std::size_t 
 
 void ServerWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
     resolver_.transfer_target_failed(peer, reason);
+}
+
+void ServerWorker::on_last_transfer_ended() {
+    finish_draining();
 }
 
 net::ClientConnection* ServerWorker::find_client(policy::SlotId id) {

@@ -2,14 +2,13 @@
 #pragma once
 
 #include "common/app/worker_group.hpp"
+#include "common/net/deadline_timer.hpp"
 #include "common/net/latency_histogram.hpp"
 #include "common/net/stream_frontend.hpp"
 #include "common/net/transfers.hpp"
 #include "server-proxy/answer_relay.hpp"
 #include "server-proxy/config.hpp"
 #include "server-proxy/resolver_client.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -58,20 +57,21 @@ private:
     net::StreamFrontend::Settings client_settings();
     void start_transfer(QueryId query, net::ClientConnection& client);
     void end_with(QueryId query, const dns::ErrorReason& reason);
-    void arm_deadline();
     void expire();
     void finish_draining();
-    void stop();
+    void adapt_idle_time();
 
     void on_stream_query(net::ClientConnection& client, dns::Bytes message) override;
     void on_client_opened(net::ClientConnection& client) override;
     void on_client_drained(policy::SlotId client) override;
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
+    void on_last_client_closed() override;
 
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
     void transfer_target_failed(std::size_t peer, const std::string& reason) override;
     net::ClientConnection* find_client(policy::SlotId id) override;
+    void on_last_transfer_ended() override;
 
     void on_resolved(QueryId query, dns::ConstBytes answer) override;
     void on_unresolved(QueryId query, const dns::ErrorReason& reason) override;
@@ -86,9 +86,9 @@ private:
     net::StreamFrontend clients_;
     net::Transfers transfers_;
     std::vector<std::uint8_t> scratch_;
-    boost::asio::steady_timer deadline_;
-    boost::asio::steady_timer drain_end_;
-    bool deadline_armed_ = false;
+    net::DeadlineTimer deadline_;
+    net::DeadlineTimer drain_end_;
+    policy::Duration idle_time_{};  // in force
     bool draining_ = false;
 };
 

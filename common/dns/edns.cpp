@@ -48,6 +48,8 @@ public:
 
     std::size_t begin() const { return begin_; }
 
+    std::size_t value_size() const { return position_ - begin_ - option_header_size; }
+
     std::size_t end() const { return position_; }
 
     bool reached_end() const { return position_ == end_; }
@@ -72,6 +74,9 @@ OptView view_record(ConstBytes message, std::size_t begin, std::size_t end) {
         more = options.next();
         view.has_keepalive = view.has_keepalive || options.code() == option_code::keepalive;
         view.has_padding = view.has_padding || options.code() == option_code::padding;
+        if (more && options.code() == option_code::keepalive && options.value_size() == 2) {
+            view.keepalive_timeout = read_u16(&message[options.end() - 2]);
+        }
     }
     view.well_formed = message[begin] == 0 && options.reached_end();
     return view;

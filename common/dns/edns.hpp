@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 /// The hop-by-hop edits of OPT that the transparency contract lists, and no others.
 namespace dotpair::dns {
@@ -29,6 +30,9 @@ struct OptView {
     std::uint8_t extended_rcode = 0;
     bool has_keepalive = false;  // also when what follows it is malformed
     bool has_padding = false;    // the same
+    /// What a server says of its connection: how long it may be idle, in units of 100 ms (RFC 7828
+    /// section 3.1). Only where the option has its two octets.
+    std::optional<std::uint16_t> keepalive_timeout;
 };
 
 /// REQUIRES: layout is inspect(message); layout.complete; layout.opt_count > 0.

@@ -54,6 +54,11 @@ public:
     /// Whoever can wait (a transfer) should, until on_client_drained().
     bool outbox_is_full() { return stream_->is_congested(); }
 
+    /// As for FrameConnection.
+    void pad_records(std::size_t block) { stream_->pad_records(block); }
+
+    void set_idle_timeout(policy::Duration timeout) { stream_->set_idle_timeout(timeout); }
+
     void query_begun();
     void query_ended();
 

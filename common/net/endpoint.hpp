@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/net/tls_context.hpp"
-
 #include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace dotpair::net {
 
@@ -28,13 +25,9 @@ std::string to_string(const Endpoint& endpoint);
 /// throws.
 Endpoint parse_endpoint(std::string_view option, std::string_view text, std::uint16_t default_port);
 
-/// One `--upstream`: ADDR[@PORT][#NAME][,pin=sha256/BASE64]...
-struct UpstreamAddress {
-    Endpoint endpoint;
-    std::string name;
-    std::vector<SpkiPin> pins;
-};
-
-UpstreamAddress parse_upstream(std::string_view option, std::string_view text);
+/// Throws ConfigError: one line that names option, value and reason, whatever the value holds.
+[[noreturn]] void refuse_value(
+    std::string_view option, std::string_view text, std::string_view why
+);
 
 }  // namespace dotpair::net

@@ -98,4 +98,8 @@ void EventLoop::post(std::function<void()> what) {
     boost::asio::post(context_, std::move(what));
 }
 
+void EventLoop::destroy_later(std::shared_ptr<void> what) {
+    boost::asio::post(context_, [what = std::move(what)] {});
+}
+
 }  // namespace dotpair::net

@@ -71,11 +71,15 @@ public:
     void stop();
     void post(std::function<void()> what);
 
+    /// For what may be in the middle of a call of its own: lets it go once the loop has come back
+    /// to itself; at the latest with the loop. REQUIRES: it has nothing left to write.
+    void destroy_later(std::shared_ptr<void> what);
+
 private:
     void end_turn();
     void refill_random();
 
-    boost::asio::io_context context_{1};
+    // Before the context: what its last handlers own is destroyed with it, and may still use these.
     bool stopped_ = false;
     bool now_is_known_ = false;
     std::uint64_t turn_ = 0;
@@ -84,11 +88,13 @@ private:
     std::vector<std::uint8_t> plain_buffer_;
     std::vector<std::uint8_t> send_buffer_;
     DatagramBuffers datagrams_;
+    std::vector<std::uint16_t> random_;
+    boost::asio::io_context context_{1};
+    // Behind it: they may own sockets.
     std::vector<std::shared_ptr<TurnEnd>> ending_;
     std::vector<std::shared_ptr<TurnEnd>> ending_now_;
     std::vector<std::shared_ptr<TurnEnd>> held_;
     boost::asio::steady_timer hold_timer_{context_};
-    std::vector<std::uint16_t> random_;
 };
 
 }  // namespace dotpair::net

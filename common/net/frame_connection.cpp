@@ -128,6 +128,8 @@ void FrameConnection::finish_politely() {
         return;
     }
     state_ = State::closing;
+    paused_ = false;
+    unread_ = {};
     opened_at_ = loop_.now();
     if (peer_ended_ && unsent_.empty()) {
         destroy();
@@ -172,8 +174,8 @@ std::optional<policy::TimePoint> FrameConnection::due() {
         case State::handshaking:
             return opened_at_ + settings_.open_timeout;
         case State::closing:
-            return unsent_.empty() ? opened_at_ + linger
-                                   : blocked_since_ + settings_.message_timeout;
+            // In all: a peer that reads a little at a time does not move it.
+            return opened_at_ + (unsent_.empty() ? linger : settings_.message_timeout);
         case State::closed:
             return std::nullopt;
         case State::open:
@@ -183,13 +185,13 @@ std::optional<policy::TimePoint> FrameConnection::due() {
     const auto sooner = [&at](policy::TimePoint candidate) {
         at = at ? std::min(*at, candidate) : candidate;
     };
-    if (frame_pending_ && !paused_) {
+    if (is_message_due()) {
         sooner(frame_began_ + settings_.message_timeout);
     }
     if (write_armed_) {
         sooner(blocked_since_ + settings_.message_timeout);
     }
-    if (!busy_) {
+    if (!at && !busy_ && !turn_end_asked_) {
         sooner(active_at_ + settings_.idle_timeout);
     }
     return at;
@@ -230,7 +232,7 @@ void FrameConnection::on_timer() {
             destroy();
             break;
         case State::open:
-            if (write_armed_ || frame_pending_) {
+            if (write_armed_ || is_message_due()) {
                 fail(
                     write_armed_ ? "the peer does not read" : "a message was not finished in time"
                 );

@@ -25,7 +25,7 @@ struct ConnectionSettings {
     policy::Duration open_timeout{};  // for connecting and the TLS handshake together
     policy::Duration
         message_timeout{};            // for the rest of a message, and for a blocked write to move
-    policy::Duration idle_timeout{};  // without queries; see set_busy()
+    policy::Duration idle_timeout{};  // without queries or a message under way; see set_busy()
     std::size_t queued_bytes = 0;     // see is_congested()
     /// Until the peer has itself put two messages into one record, it gets one a record: some lose
     /// the second.
@@ -34,6 +34,8 @@ struct ConnectionSettings {
     ConnectionCounters* counters = nullptr;
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
     bool peer_closes_first = false;
+    /// Kept until the connection holds no socket any more: what counts it against a limit.
+    std::shared_ptr<void> admission = nullptr;
 };
 
 /// A TCP connection that carries framed DNS messages, in TLS or in clear, on one worker.
@@ -97,6 +99,18 @@ public:
     void pause_reading();
     void resume_reading();
 
+    /// See TlsSession::pad_records(). REQUIRES: open, with TLS.
+    void pad_records(std::size_t block) { tls_->pad_records(block); }
+
+    /// In place of ConnectionSettings::idle_timeout.
+    void set_idle_timeout(policy::Duration timeout) {
+        settings_.idle_timeout = timeout;
+        schedule();
+    }
+
+    /// How long it has carried no message.
+    policy::Duration idle_time() const { return loop_.now() - active_at_; }
+
     /// A busy connection has queries to answer or to be answered: the idle clock stands still.
     void set_busy(bool busy);
 
@@ -107,6 +121,10 @@ public:
 
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
     void close();
+
+    /// For what nobody wants any more: what waits is not written, what arrives is refused (RST). No
+    /// call of the handler follows.
+    void abort() { destroy(); }
 
     /// For logs; empty strings before the handshake is over and without TLS.
     TlsFacts tls_facts() const;
@@ -153,10 +171,16 @@ private:
     std::optional<policy::TimePoint> due();
     void on_timer();
 
-    /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop.
+    /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop. Who takes leave
+    /// reads whatever comes, and throws it away.
     bool may_read() const {
-        return !paused_ && !continuing_ && !peer_ended_ && unsent_.size() <= settings_.queued_bytes;
+        return !peer_ended_ &&
+               (state_ == State::closing ||
+                (!paused_ && !continuing_ && unsent_.size() <= settings_.queued_bytes));
     }
+
+    /// The peer has begun a message, and is listened to.
+    bool is_message_due() const { return frame_pending_ && !paused_; }
 
     /// A burst is under way whose messages may share records.
     bool fills_records() const {
@@ -191,7 +215,7 @@ private:
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
 
-    policy::TimePoint opened_at_;    // when it was made; from closing on, when all was written
+    policy::TimePoint opened_at_;    // made; from closing on, when that or its linger began
     policy::TimePoint active_at_;    // the last whole message, either way
     policy::TimePoint frame_began_;  // of the frame that is not whole
     policy::TimePoint blocked_since_;

@@ -196,6 +196,7 @@ void FrameConnection::on_writable() {
         unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
         if (unsent_.empty()) {
             unsent_ = {};
+            active_at_ = loop_.now();  // only now has the last message left
         }
     }
     if (state_ == State::open) {

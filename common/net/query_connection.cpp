@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/query_connection.hpp"
 
+#include "common/policy/idle_time.hpp"
+
 #include <utility>
 
 namespace dotpair::net {
@@ -30,7 +32,7 @@ void QueryConnection::connect(const Endpoint& to, std::optional<TlsSession> tls)
 }
 
 bool QueryConnection::can_take_query() {
-    return is_open() && !ids_.is_full() && !stream_->is_congested();
+    return is_open() && !retiring_ && !ids_.is_full() && !stream_->is_congested();
 }
 
 bool QueryConnection::is_sick() const {
@@ -41,6 +43,11 @@ void QueryConnection::queries_changed() {
     stream_->set_busy(ids_.pending_count() > 0);
     stream_->expect_more_after(ids_.pending_count());
     stream_->write_soon();
+}
+
+void QueryConnection::limit_idle_time(policy::Duration told) {
+    retiring_ = told == policy::Duration::zero();
+    stream_->set_idle_timeout(policy::idle_time_before(told));
 }
 
 void QueryConnection::close() {
@@ -68,12 +75,19 @@ void QueryConnection::on_batch_end() {
     stream_->set_busy(ids_.pending_count() > 0);
     stream_->expect_more_after(ids_.pending_count());
     owner_.on_answers_end();
+    if (retiring_ && !ending_ && ids_.pending_count() == 0) {
+        end(end_asked_for);
+    }
 }
 
 void QueryConnection::on_end_of_stream() {
+    end(end_of_stream);
+}
+
+void QueryConnection::end(const char* reason) {
     ending_ = true;
     stream_->close();
-    owner_.on_disconnected(*this, was_open_, end_of_stream);
+    owner_.on_disconnected(*this, was_open_, reason);
 }
 
 void QueryConnection::on_closed(const std::string& reason) {

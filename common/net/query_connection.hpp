@@ -32,6 +32,7 @@ public:
 
     /// The reason of on_disconnected() when the peer ended the connection in order.
     static constexpr const char* end_of_stream = "closed by the peer";
+    static constexpr const char* end_asked_for = "the peer wants no more queries";
 
     /// `peer` is the owner's own number for the other end. REQUIRES: `owner` outlives the
     /// connection.
@@ -68,12 +69,21 @@ public:
     /// After frames were put into outbox() or IDs abandoned: writes, and keeps the idle clock.
     void queries_changed();
 
+    /// The peer said how long the connection may be idle (RFC 7828): we end it earlier. Zero: it
+    /// gets no more queries, and ends when it has answered those it has (P-57, P-58).
+    void limit_idle_time(policy::Duration told);
+
+    /// How long it has carried no message.
+    policy::Duration idle_time() const { return stream_->idle_time(); }
+
     TlsFacts tls_facts() const { return stream_->tls_facts(); }
 
     /// No more calls of the owner.
     void close();
 
 private:
+    void end(const char* reason);
+
     void on_open() override;
     void on_message(dns::Bytes message) override;
     void on_batch_end() override;
@@ -86,7 +96,8 @@ private:
     std::size_t max_queries_;
     bool was_open_ = false;
     bool has_answered_ = false;
-    bool ending_ = false;  // the peer will send no more
+    bool ending_ = false;    // the peer will send no more
+    bool retiring_ = false;  // the peer wants no more
     policy::PendingQueries ids_;
     EventLoop& loop_;
     ConnectionSettings settings_;

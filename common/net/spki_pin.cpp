@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/net/tls_context.hpp"
+#include "common/net/tls_identity.hpp"
 #include "common/net/tls_verifier.hpp"
 
 #include <openssl/evp.h>

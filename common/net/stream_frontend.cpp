@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/stream_frontend.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <utility>
 
@@ -32,7 +30,7 @@ StreamFrontend::StreamFrontend(
       handler_(handler),
       settings_(settings),
       tls_(tls),
-      limits_(limits),
+      admissions_(settings.connections, limits, [this] { handler_.on_last_client_closed(); }),
       clients_(settings.connections) {}
 
 StreamFrontend::~StreamFrontend() {
@@ -74,16 +72,10 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
     if (error) {
         return;  // it has gone already
     }
-    using Verdict = policy::ConnectionLimits::Verdict;
-    if (limits_ != nullptr && limits_->admit(source_address(peer.address())) != Verdict::admitted) {
-        counters_.refused.add();
-        return;
-    }
-    const auto id = clients_.add(policy::TimePoint::max());
+    ConnectionSettings connection = settings_.connection;
+    connection.admission = admissions_.admit(source_address(peer.address()));
+    const auto id = connection.admission ? clients_.add(policy::TimePoint::max()) : std::nullopt;
     if (!id) {
-        if (limits_ != nullptr) {
-            limits_->release(source_address(peer.address()));
-        }
         counters_.refused.add();
         return;
     }
@@ -96,7 +88,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
         loop_,
         owner,
         *id,
-        settings_.connection,
+        connection,
         settings_.queries_per_connection,
         tls_ == nullptr ? std::nullopt : std::optional{tls_->start_session()}
     );
@@ -105,13 +97,8 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
 
 void StreamFrontend::forget(policy::SlotId id) {
     Client& client = clients_.at(id);
-    if (limits_ != nullptr) {
-        limits_->release(source_address(client.from.address));
-    }
-    // It may be in the middle of a call of its own: it goes when the loop has come back to itself.
-    std::shared_ptr<ClientConnection> leaving = std::move(client.connection);
-    leaving->close();
-    boost::asio::post(loop_.context(), [leaving = std::move(leaving)] {});
+    client.connection->close();
+    loop_.destroy_later(std::move(client.connection));
     clients_.remove(id);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/admissions.hpp"
 #include "common/net/client_connection.hpp"
-#include "common/net/shared_limits.hpp"
 #include "common/net/tcp_listener.hpp"
 #include "common/net/tls_context.hpp"
 
@@ -38,11 +38,14 @@ public:
 
         /// find() does not know it any more.
         virtual void on_client_gone(policy::SlotId, const Endpoint&, const std::string&) {}
+
+        /// is_empty() has become true.
+        virtual void on_last_client_closed() {}
     };
 
     struct Settings {
         ConnectionSettings connection;
-        std::size_t connections = 0;  // of this worker
+        std::size_t connections = 0;  // of this worker, those that take leave among them
         std::size_t queries_per_connection = 0;
     };
 
@@ -64,8 +67,13 @@ public:
     /// No new connections, and no more queries on those that are there.
     void stop_taking();
 
-    /// Also closes politely what is there.
+    /// Also closes politely what is there; is_empty() follows in bounded time.
     void stop();
+
+    /// Nobody is connected, and nobody takes leave any more.
+    bool is_empty() const { return size() == 0; }
+
+    std::size_t size() const { return admissions_.size(); }
 
     /// Null when it has gone.
     ClientConnection* find(policy::SlotId id);
@@ -91,8 +99,8 @@ private:
     Handler& handler_;
     Settings settings_;
     const TlsServerContext* tls_;
-    SharedLimits* limits_;
     FrontendCounters counters_;
+    Admissions admissions_;
     std::vector<std::unique_ptr<TcpListener>> listeners_;
     policy::SlotTable<Client> clients_;
 };

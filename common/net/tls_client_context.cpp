@@ -7,6 +7,8 @@
 
 #include <openssl/err.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <ctime>
 #include <deque>
 #include <utility>
@@ -15,6 +17,7 @@ namespace dotpair::net {
 namespace {
 
 using Ticket = std::unique_ptr<SSL_SESSION, OpenSslDeleter<SSL_SESSION_free>>;
+using Ssl = std::unique_ptr<SSL, OpenSslDeleter<SSL_free>>;
 
 constexpr std::size_t max_tickets = 8;
 
@@ -26,6 +29,13 @@ bool is_usable(SSL_SESSION* ticket) {
             SSL_SESSION_get_timeout(ticket);  // zero says nothing there (RFC 5077 section 3.3)
     }
     return SSL_SESSION_is_resumable(ticket) == 1 && age >= 0 && age < lifetime;
+}
+
+/// The trust store is a megabyte and 10 ms: read only where it is asked.
+bool needs_trust_store(const TlsIdentity& identity) {
+    return !identity.name.empty() &&
+           (identity.tlsa.empty() ||
+            std::ranges::any_of(identity.tlsa, &TlsaRecord::needs_trust_store));
 }
 
 void load_trust(SSL_CTX* context, const std::string& ca_file) {
@@ -41,17 +51,33 @@ void load_trust(SSL_CTX* context, const std::string& ca_file) {
 
 struct TlsClientContext::State {
     TlsIdentity identity;
-    std::deque<Ticket> tickets;  // the newest last
-    SslContext context;          // goes first: it refers to the others
+    std::deque<Ticket> tickets;     // the newest last
+    std::uintptr_t generation = 0;  // of sessions whose tickets are kept
+    SslContext context;             // goes first: it refers to the others
+
+    Ssl make_session() const;
 };
+
+Ssl TlsClientContext::State::make_session() const {
+    Ssl ssl(SSL_new(context.get()));
+    SSL_set_connect_state(ssl.get());
+    SSL_set_app_data(ssl.get(), reinterpret_cast<void*>(generation));  // NOLINT: a number
+    expect_server(ssl.get(), identity);
+    return ssl;
+}
 
 namespace {
 
 /// Called when a ticket arrives: with TLS 1.3 some time after the handshake. One means "the session
-/// is mine now".
+/// is mine now". None is kept of a server that did not prove who it is, so that the next connection
+/// asks again, and none from before drop_tickets().
 template <typename State>
 int keep_ticket(SSL* ssl, SSL_SESSION* session) {
     auto& state = *static_cast<State*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    const auto generation = reinterpret_cast<std::uintptr_t>(SSL_get_app_data(ssl));
+    if (generation != state.generation || !verify_failure(ssl).empty()) {
+        return 0;
+    }
     state.tickets.emplace_back(session);
     if (state.tickets.size() > max_tickets) {
         state.tickets.pop_front();
@@ -70,8 +96,7 @@ TlsClientContext::TlsClientContext(const TlsIdentity& identity)
     }
     state_->context = make_context(TLS_client_method());
     SSL_CTX* const context = state_->context.get();
-    // The trust store is a megabyte and 10 ms: read only where it is asked.
-    if (identity.authenticate && !identity.name.empty()) {
+    if (needs_trust_store(identity)) {
         load_trust(context, identity.ca_file);
     }
     verify_peers(context, state_->identity);
@@ -79,6 +104,7 @@ TlsClientContext::TlsClientContext(const TlsIdentity& identity)
     SSL_CTX_set_app_data(context, state_.get());
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, keep_ticket<State>);
+    state_->make_session();  // throws now what it would throw then
 }
 
 TlsClientContext::TlsClientContext(TlsClientContext&&) noexcept = default;
@@ -86,18 +112,21 @@ TlsClientContext& TlsClientContext::operator=(TlsClientContext&&) noexcept = def
 TlsClientContext::~TlsClientContext() = default;
 
 TlsSession TlsClientContext::start_session() {
-    SSL* const ssl = SSL_new(state_->context.get());
-    SSL_set_connect_state(ssl);
-    announce_name(ssl, state_->identity.name);
+    Ssl ssl = state_->make_session();
     while (!state_->tickets.empty()) {
         const Ticket ticket = std::move(state_->tickets.back());
         state_->tickets.pop_back();
         if (is_usable(ticket.get())) {
-            SSL_set_session(ssl, ticket.get());
+            SSL_set_session(ssl.get(), ticket.get());
             break;
         }
     }
-    return TlsSession(ssl);
+    return TlsSession(ssl.release());
+}
+
+void TlsClientContext::drop_tickets() {
+    state_->tickets.clear();
+    ++state_->generation;
 }
 
 std::size_t TlsClientContext::ticket_count() const {

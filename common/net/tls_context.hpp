@@ -1,45 +1,23 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/tls_identity.hpp"
 #include "common/net/tls_server_settings.hpp"
 #include "common/net/tls_session.hpp"
 
-#include <array>
-#include <cstdint>
+#include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace dotpair::net {
 
-/// SHA-256 of a certificate's DER SubjectPublicKeyInfo (RFC 7858 section 4.2).
-using SpkiPin = std::array<std::uint8_t, 32>;
-
-/// Reads the 44 characters of base64 behind "sha256/"; nothing when they are not a pin.
-std::optional<SpkiPin> parse_pin(std::string_view base64);
-/// "sha256/BASE64", as `--upstream ...,pin=` takes it.
-std::string format_pin(const SpkiPin& pin);
-
-/// Whom a client expects at the other end.
-struct TlsIdentity {
-    /// A DNS name or an IP address, matched against the SAN alone: the subject is never looked at
-    /// (RFC 8310 section 8.1). A DNS name is also sent as SNI. Empty: only pins count.
-    std::string name;
-    /// Any of them has to match a key in the chain that was validated. Without a name, a pinned key
-    /// is itself the trust anchor. With both, chain, name and pin all have to hold (P-24).
-    std::vector<SpkiPin> pins;
-    std::string ca_file;  // empty: the system's trust store
-    /// False: encrypt without asking who it is (opportunistic).
-    bool authenticate = true;
-};
-
 /// Everything that client sessions to one upstream share: policy, trust, and the tickets of that
-/// upstream, each used for one connection only (RFC 8446 appendix C.4). Owned by one worker.
+/// upstream, each used for one connection only (RFC 8446 appendix C.4). Nobody else gets those: a
+/// ticket is bound to one identity, trust store and profile, and its owner gives each address a
+/// context of its own (P-129). Owned by one worker.
 class TlsClientContext {
 public:
-    /// Throws ConfigError when the CA file cannot be used.
+    /// Throws ConfigError when the CA file, the name or a TLSA record cannot be used.
     explicit TlsClientContext(const TlsIdentity& identity);
     TlsClientContext(TlsClientContext&&) noexcept;
     TlsClientContext& operator=(TlsClientContext&&) noexcept;
@@ -49,7 +27,11 @@ public:
     /// REQUIRES: the context outlives the session.
     TlsSession start_session();
 
-    /// Tickets at hand.
+    /// After a change of networks (P-125): forgets all tickets, also those that sessions of before
+    /// still get.
+    void drop_tickets();
+
+    /// Tickets at hand: a few at most, the newest.
     std::size_t ticket_count() const;
 
 private:

@@ -25,11 +25,20 @@ int text_slot() {
     return slot;
 }
 
+const std::string* failure_of(SSL* ssl) {
+    return static_cast<const std::string*>(SSL_get_ex_data(ssl, text_slot()));
+}
+
 }  // namespace
 
 void set_verify_failure(SSL* ssl, std::string text) {
     delete static_cast<std::string*>(SSL_get_ex_data(ssl, text_slot()));
     SSL_set_ex_data(ssl, text_slot(), new std::string(std::move(text)));
+}
+
+std::string verify_failure(SSL* ssl) {
+    const std::string* const text = failure_of(ssl);
+    return text == nullptr ? std::string() : *text;
 }
 
 std::string describe_openssl_failure() {
@@ -40,8 +49,9 @@ std::string describe_openssl_failure() {
 }
 
 std::string describe_tls_failure(SSL* ssl) {
-    const auto* const said = static_cast<const std::string*>(SSL_get_ex_data(ssl, text_slot()));
-    if (said != nullptr && SSL_is_init_finished(ssl) == 0) {
+    const std::string* const said = failure_of(ssl);
+    const bool is_fatal = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
+    if (said != nullptr && is_fatal && SSL_is_init_finished(ssl) == 0) {
         ERR_clear_error();
         return *said;
     }

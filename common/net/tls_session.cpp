@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/tls_session.hpp"
 
+#include "common/dns/frame_reader.hpp"
 #include "common/net/tls_errors.hpp"
 
 #include <openssl/bio.h>
@@ -19,6 +20,7 @@ struct TlsSession::State {
     std::vector<std::uint8_t>* output = nullptr;
     std::string error;
     bool close_sent = false;
+    std::size_t padding_block = 0;
 };
 
 namespace {
@@ -48,6 +50,17 @@ int append_output(BIO* bio, const char* bytes, std::size_t size, std::size_t* wr
 
 long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
     return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+/// `size` is that of the content and its type: to it the padding adds. What counts as the message
+/// is all behind the first length field.
+std::size_t padding_of_record(SSL* /*ssl*/, int type, std::size_t size, void* state) {
+    constexpr std::size_t around_message = 1 + dns::frame_header_size;
+    if (type != SSL3_RT_APPLICATION_DATA || size <= around_message) {
+        return 0;
+    }
+    const std::size_t block = static_cast<const State*>(state)->padding_block;
+    return (block - (size - around_message) % block) % block;
 }
 
 /// Made once and never freed: sessions of every thread use it.
@@ -128,6 +141,14 @@ TlsSession::ReadResult TlsSession::read(dns::Bytes plain) {
     return {progress_of(result), size};
 }
 
+void TlsSession::pad_records(std::size_t block) {
+    if (state_->padding_block == 0) {
+        SSL_set_record_padding_callback_arg(state_->ssl, state_.get());
+        SSL_set_record_padding_callback(state_->ssl, padding_of_record);
+    }
+    state_->padding_block = block;
+}
+
 bool TlsSession::write(dns::ConstBytes plain) {
     ERR_clear_error();
     std::size_t written = 0;
@@ -152,6 +173,7 @@ TlsFacts TlsSession::facts() const {
     facts.version = SSL_get_version(state_->ssl);
     facts.cipher = SSL_get_cipher_name(state_->ssl);
     facts.resumed = SSL_session_reused(state_->ssl) == 1;
+    facts.verify_failure = verify_failure(state_->ssl);
     const unsigned char* name = nullptr;
     unsigned size = 0;
     SSL_get0_alpn_selected(state_->ssl, &name, &size);

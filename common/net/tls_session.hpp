@@ -19,6 +19,8 @@ struct TlsFacts {
     std::string cipher;
     std::string alpn;  // empty when none was selected
     bool resumed = false;
+    /// Why the peer is not who it should be; the handshake went on all the same (opportunistic).
+    std::string verify_failure;
 };
 
 /// One TLS session without a socket: ciphertext in, ciphertext out, through a BIO that lends both
@@ -63,6 +65,11 @@ public:
     /// one record. REQUIRES: handshake() returned done.
     ReadResult read(dns::Bytes plain);
 
+    /// From now on records are padded (RFC 8446 section 5.4) so that a record with one message
+    /// looks as if the message had been padded to `block` octets (RFC 8467). TLS 1.2 cannot.
+    /// REQUIRES: block > 0.
+    void pad_records(std::size_t block);
+
     /// Encrypts all of `plain` as one record per 16 KiB begun. False when the session is broken.
     bool write(dns::ConstBytes plain);
 
@@ -72,7 +79,7 @@ public:
     TlsFacts facts() const;
 
     /// One line for the operator: OpenSSL's reason, or the verification failure in words
-    /// ("certificate has expired", "no pin matches; the server's is sha256/...").
+    /// ("certificate has expired", "no pin matches; the server has pin=sha256/...").
     std::string error_text() const;
 
     struct State;  // of the BIO

@@ -55,7 +55,19 @@ void expect_name(X509_VERIFY_PARAM* expected, const std::string& name) {
     }
 }
 
-std::string describe(int error, const TlsIdentity& identity) {
+std::string describe_pin_mismatch(X509* leaf) {
+    return "no pin matches; the server has pin=" + format_pin(pin_of(leaf));
+}
+
+/// The record that would have matched, ready to paste.
+std::string describe_tlsa_mismatch(X509* leaf) {
+    const SpkiPin digest = pin_of(leaf);
+    const TlsaRecord record{3, 1, 1, {digest.begin(), digest.end()}};
+    return "no TLSA record matches; the server has tlsa=" + format_tlsa(record);
+}
+
+std::string describe(X509_STORE_CTX* context, const TlsIdentity& identity) {
+    const int error = X509_STORE_CTX_get_error(context);
     switch (error) {
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -64,26 +76,29 @@ std::string describe(int error, const TlsIdentity& identity) {
             return "certificate has expired";
         case X509_V_ERR_CERT_NOT_YET_VALID:
             return "certificate is not yet valid";
+        case X509_V_ERR_EE_KEY_TOO_SMALL:
+        case X509_V_ERR_CA_KEY_TOO_SMALL:
+            return "certificate has a key that is too weak";
+        case X509_V_ERR_CA_MD_TOO_WEAK:
+            return "certificate has a signature that is too weak";
+        case X509_V_ERR_DANE_NO_MATCH:
+            return describe_tlsa_mismatch(X509_STORE_CTX_get0_cert(context));
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
         case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-            return std::string("certificate is of no trusted authority (") +
-                   X509_verify_cert_error_string(error) + ")";
+            return std::string("certificate is of no trusted authority; ") +
+                   X509_verify_cert_error_string(error);
         default:
             return std::string("certificate refused: ") + X509_verify_cert_error_string(error);
     }
 }
 
-std::string describe_pin_mismatch(X509* leaf) {
-    return "no pin matches; the server's is " + format_pin(pin_of(leaf));
-}
-
-/// The chain that OpenSSL was set up to build, names and all; then a pin in it.
+/// The chain that OpenSSL was set up to build, names, TLSA records and all; then a pin in it.
 int verify_chain(X509_STORE_CTX* context, const TlsIdentity& identity, std::string& failure) {
     if (X509_verify_cert(context) != 1) {
-        failure = describe(X509_STORE_CTX_get_error(context), identity);
+        failure = describe(context, identity);
         return 0;
     }
     if (!identity.pins.empty() &&
@@ -137,13 +152,14 @@ int verify_pinned(X509_STORE_CTX* context, const TlsIdentity& identity, std::str
                                error == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
                                error == X509_V_ERR_CERT_SIGNATURE_FAILURE;
     X509_STORE_CTX_set_error(context, error);
-    failure = is_unanchored ? describe_pin_mismatch(leaf) : describe(error, identity);
+    failure = is_unanchored ? describe_pin_mismatch(leaf) : describe(context, identity);
     return 0;
 }
 
 int verify(X509_STORE_CTX* context, void* argument) {
     const auto& identity = *static_cast<const TlsIdentity*>(argument);
-    const bool pins_alone = identity.name.empty() && !identity.pins.empty();
+    const bool pins_alone =
+        identity.name.empty() && identity.tlsa.empty() && !identity.pins.empty();
     std::string failure;
     const int result = pins_alone ? verify_pinned(context, identity, failure)
                                   : verify_chain(context, identity, failure);
@@ -160,19 +176,45 @@ int verify(X509_STORE_CTX* context, void* argument) {
 
 void verify_peers(SSL_CTX* context, const TlsIdentity& identity) {
     expect_name(SSL_CTX_get0_param(context), identity.name);
-    if (!identity.authenticate) {
-        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
-        return;
+    if (!identity.tlsa.empty()) {
+        SSL_CTX_dane_enable(context);
+        SSL_CTX_dane_set_flags(context, DANE_FLAG_NO_DANE_EE_NAMECHECKS);  // RFC 7671 section 5.1
     }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_cert_verify_callback(
-        context, verify, const_cast<TlsIdentity*>(&identity)  // NOLINT: read only, through void*
-    );
+    const bool is_required = identity.profile == policy::Profile::strict;
+    // SSL_VERIFY_NONE asks the verifier as well, and goes on whatever it says.
+    SSL_CTX_set_verify(context, is_required ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+    if (is_required || identity.is_known()) {
+        SSL_CTX_set_cert_verify_callback(
+            context, verify, const_cast<TlsIdentity*>(&identity)  // NOLINT: read only, in void*
+        );
+    }
 }
 
-void announce_name(SSL* ssl, const std::string& name) {
-    if (!name.empty() && !is_ip_address(name)) {
-        SSL_set_tlsext_host_name(ssl, name.c_str());
+void expect_server(SSL* ssl, const TlsIdentity& identity) {
+    const bool has_dns_name = !identity.name.empty() && !is_ip_address(identity.name);
+    if (has_dns_name) {
+        SSL_set_tlsext_host_name(ssl, identity.name.c_str());
+    }
+    if (identity.tlsa.empty()) {
+        return;
+    }
+    // One that cannot be used must not be left out: without any, OpenSSL would verify without DANE.
+    bool is_usable = SSL_dane_enable(ssl, has_dns_name ? identity.name.c_str() : nullptr) == 1;
+    for (const TlsaRecord& record : identity.tlsa) {
+        is_usable = is_usable && SSL_dane_tlsa_add(
+                                     ssl,
+                                     record.usage,
+                                     record.selector,
+                                     record.matching,
+                                     record.data.data(),
+                                     record.data.size()
+                                 ) == 1;
+        if (!is_usable) {
+            throw ConfigError(
+                "--upstream: \"tlsa=" + format_tlsa(record) +
+                "\" cannot be used: " + describe_openssl_failure()
+            );
+        }
     }
 }
 

@@ -17,8 +17,10 @@ TransferStream::~TransferStream() {
 }
 
 void TransferStream::close() {
-    if (stream_) {
+    if (stream_ && is_over_) {
         stream_->close();
+    } else if (stream_) {
+        stream_->abort();
     }
 }
 

@@ -42,7 +42,8 @@ public:
     /// Messages came: what its client has seen cannot be asked for again.
     bool has_begun() const { return has_begun_; }
 
-    /// No more calls of the sink.
+    /// No more calls of the sink. What is still to come of the transfer is not for anybody: then
+    /// the resolver is not left to write it.
     void close();
 
     /// While the client does not read, the resolver need not write.

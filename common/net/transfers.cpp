@@ -3,13 +3,14 @@
 
 #include "common/dns/error_answer.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <array>
 #include <utility>
 
 namespace dotpair::net {
+namespace {
+constexpr std::uint8_t tc_bit = 0x02;
+}  // namespace
 
 Transfers::Transfers(
     EventLoop& loop, Handler& handler, std::size_t max_transfers, const ConnectionSettings& settings
@@ -63,8 +64,9 @@ void Transfers::on_transfer_message(TransferStream& stream, dns::Bytes message, 
 void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
     if (transfer.client.udp) {
         dns::EditableMessage answer{message, message.size(), dns::inspect(message)};
-        if (!is_last || message.size() > transfer.client.udp_size) {
-            dns::truncate_answer(answer, transfer.client.udp_size);
+        dns::truncate_answer(answer, transfer.client.udp_size);
+        if (!is_last) {
+            answer.storage[2] |= tc_bit;  // also where the first message fits
         }
         transfer.client.udp->queue(answer.bytes(), transfer.client.path);
         transfer.client.udp->flush();
@@ -96,9 +98,8 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
     }
     if (!stream.has_begun()) {
         handler_.transfer_target_failed(transfer->peer, reason);
-        const std::shared_ptr<TransferStream> failed = std::move(transfer->stream);
-        boost::asio::post(loop_.context(), [failed] {
-        });  // it is in the middle of a call of its own
+        stream.close();
+        loop_.destroy_later(std::move(transfer->stream));
         if (try_next(*transfer)) {
             return;
         }
@@ -119,15 +120,19 @@ void Transfers::give_up(Transfer& transfer, const std::string& reason) {
 }
 
 void Transfers::finish(Iterator transfer) {
-    if (const std::shared_ptr<TransferStream> stream = std::move(transfer->stream)) {
-        stream->close();  // a datagram's client got its one message; the rest is not for anybody
-        boost::asio::post(loop_.context(), [stream] {});
+    if (transfer->stream) {
+        // A datagram's client got its one message; the rest is not for anybody.
+        transfer->stream->close();
+        loop_.destroy_later(std::move(transfer->stream));
     }
     const TransferClient client = transfer->client;
     transfers_.erase(transfer);
     if (ClientConnection* const connection =
             client.udp ? nullptr : handler_.find_client(client.stream)) {
         connection->query_ended();
+    }
+    if (transfers_.empty()) {
+        handler_.on_last_transfer_ended();
     }
 }
 
@@ -141,9 +146,12 @@ void Transfers::client_drained(policy::SlotId client) {
 }
 
 void Transfers::client_gone(policy::SlotId client) {
-    transfers_.remove_if([client](const Transfer& transfer) {
+    const std::size_t ended = transfers_.remove_if([client](const Transfer& transfer) {
         return !transfer.client.udp && transfer.client.stream == client;
     });
+    if (ended > 0 && transfers_.empty()) {
+        handler_.on_last_transfer_ended();
+    }
 }
 
 }  // namespace dotpair::net

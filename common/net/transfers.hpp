@@ -40,6 +40,8 @@ public:
         virtual std::optional<Target> transfer_target(std::size_t attempt) = 0;
         virtual void transfer_target_failed(std::size_t peer, const std::string& reason) = 0;
         virtual ClientConnection* find_client(policy::SlotId id) = 0;
+        /// size() is zero again.
+        virtual void on_last_transfer_ended() = 0;
     };
 
     /// `settings.idle_timeout` bounds the wait for each message. REQUIRES: `handler` outlives this.

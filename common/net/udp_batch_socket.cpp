@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t batch = DatagramBuffers::batch;
 constexpr int max_batches_per_turn = 4;       // then others get their turn
 constexpr int buffer_size = 4 * 1024 * 1024;  // a burst of a few thousand queries waits here
-constexpr int send_patience = 5;  // milliseconds that a full send buffer may hold the worker up
+constexpr int send_patience = 5;  // milliseconds that a full send buffer may hold up a flush
 
 /// Room for either family's packet info and the truncation of neither.
 struct alignas(cmsghdr) Control {
@@ -48,7 +48,8 @@ void read_packet_info(msghdr& header, ReturnPath& path) {
         if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
             in_pktinfo info{};
             std::memcpy(&info, CMSG_DATA(item), sizeof info);
-            std::memcpy(&path.local, &info.ipi_addr, sizeof info.ipi_addr);
+            // Not the destination itself: nothing can be sent from a broadcast address.
+            std::memcpy(&path.local, &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
         } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
             in6_pktinfo info{};
             std::memcpy(&info, CMSG_DATA(item), sizeof info);
@@ -219,16 +220,16 @@ void UdpBatchSocket::on_turn_end() {
 }
 
 void UdpBatchSocket::flush() {
+    bool may_wait = true;
     for (std::size_t sent = 0; sent < outgoing_.size();) {
-        const std::size_t now = send_from(sent);
-        sent += now;
+        sent += send_from(sent, may_wait);
     }
     outgoing_.clear();
 }
 
 /// Sends what it can from `first` on; counts what the kernel refuses. Returns how many are dealt
-/// with, at least one.
-std::size_t UdpBatchSocket::send_from(std::size_t first) {
+/// with, at least one. Waits for room if it `may_wait`, and then it may not again.
+std::size_t UdpBatchSocket::send_from(std::size_t first, bool& may_wait) {
     Headers headers;
     const std::size_t count = outgoing_.size() - first;
     for (std::size_t index = 0; index < count; ++index) {
@@ -242,12 +243,12 @@ std::size_t UdpBatchSocket::send_from(std::size_t first) {
         }
     }
     const auto size = static_cast<unsigned>(count);
-    int sent = ::sendmmsg(socket_.native_handle(), headers.messages.data(), size, 0);
-    if (sent < 0 &&
-        errno == ECONNREFUSED) {  // the news of an earlier datagram; this one was not sent
-        sent = ::sendmmsg(socket_.native_handle(), headers.messages.data(), size, 0);
-    } else if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS) && wait_until_writable(socket_.native_handle())) {
-        sent = ::sendmmsg(socket_.native_handle(), headers.messages.data(), size, 0);
+    const int socket = socket_.native_handle();
+    int sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
+    const bool is_old_news = sent < 0 && errno == ECONNREFUSED;  // of an earlier datagram
+    const bool is_full = sent < 0 && (errno == EAGAIN || errno == ENOBUFS);
+    if (is_old_news || (is_full && std::exchange(may_wait, false) && wait_until_writable(socket))) {
+        sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
     }
     if (sent > 0) {
         return static_cast<std::size_t>(sent);

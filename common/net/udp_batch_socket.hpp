@@ -70,7 +70,7 @@ private:
     void arm();
     void on_readable();
     bool receive_batch();
-    std::size_t send_from(std::size_t first);
+    std::size_t send_from(std::size_t first, bool& may_wait);
 
     struct Outgoing {
         dns::ConstBytes message;

@@ -11,10 +11,21 @@ enum class EdnsMode : std::uint8_t {
     verbatim,  // the ID alone
 };
 
-/// Which queries leave padded (RFC 8467), `--padding`. One that came padded does in any case.
+/// How sizes are hidden from whoever watches the wire, `--padding`: to the blocks of RFC 8467. A
+/// message that came padded leaves padded in any case.
 enum class Padding : std::uint8_t {
     off,
-    edns,  // every one that may be edited, with an OPT added where it has none
+    edns,    // by the option: queries that may be edited, with an OPT added where there is none
+    record,  // by TLS 1.3: records, whatever they hold
+    both,    // what the option may not touch, a signed message above all, by TLS
 };
+
+constexpr bool pads_messages(Padding padding) {
+    return padding == Padding::edns || padding == Padding::both;
+}
+
+constexpr bool pads_records(Padding padding) {
+    return padding == Padding::record || padding == Padding::both;
+}
 
 }  // namespace dotpair::policy

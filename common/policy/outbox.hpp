@@ -56,6 +56,9 @@ public:
 
     std::size_t size() const { return committed_ - taken_; }
 
+    /// Memory in use.
+    std::size_t capacity() const { return bytes_.capacity(); }
+
 private:
     /// An idle connection holds no buffer; a busy one keeps a small one.
     void clear() {

@@ -8,10 +8,15 @@
 namespace dotpair::policy {
 
 std::optional<std::size_t> UpstreamSelector::pick(TimePoint now) const {
-    const auto free =
-        std::ranges::find_if(peers_, [now](const Peer& peer) { return peer.retry_at <= now; });
-    return free == peers_.end() ? std::nullopt
-                                : std::optional{static_cast<std::size_t>(free - peers_.begin())};
+    const auto is_free = [now](const Peer& peer) { return peer.retry_at <= now; };
+    auto found = std::ranges::find_if(peers_, [&](const Peer& peer) {
+        return is_free(peer) && peer.doubted_until <= now;
+    });
+    if (found == peers_.end()) {
+        found = std::ranges::find_if(peers_, is_free);
+    }
+    return found == peers_.end() ? std::nullopt
+                                 : std::optional{static_cast<std::size_t>(found - peers_.begin())};
 }
 
 std::size_t UpstreamSelector::pick_any(TimePoint now) const {
@@ -24,11 +29,23 @@ std::size_t UpstreamSelector::pick_any(TimePoint now) const {
 
 void UpstreamSelector::failed(std::size_t peer, TimePoint now, double jitter) {
     Peer& it = peers_[peer];
+    if (it.retry_at > now) {
+        return;  // of the same moment: what was under way when it failed tells nothing new
+    }
     it.retry_at = now + backoff_delay(++it.failures, jitter);
 }
 
 void UpstreamSelector::worked(std::size_t peer) {
-    peers_[peer] = {};
+    peers_[peer].failures = 0;
+    peers_[peer].retry_at = {};
+}
+
+void UpstreamSelector::doubted(std::size_t peer, TimePoint now) {
+    peers_[peer].doubted_until = now + doubt_period;
+}
+
+void UpstreamSelector::trusted(std::size_t peer) {
+    peers_[peer].doubted_until = {};
 }
 
 TimePoint UpstreamSelector::next_retry() const {

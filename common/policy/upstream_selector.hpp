@@ -3,6 +3,7 @@
 
 #include "common/policy/clock.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -11,9 +12,12 @@ namespace dotpair::policy {
 
 /// Which of several peers to turn to, in order of preference: the first that is not being left
 /// alone after a failure. No peer is ever "down" for good: every penalty ends, and one success
-/// clears it.
+/// clears it. A peer in doubt comes behind all others (P-23).
 class UpstreamSelector {
 public:
+    /// How long a peer stays in doubt. Then it has its place again, and the next connection shows.
+    static constexpr std::chrono::minutes doubt_period{10};
+
     /// REQUIRES: count > 0.
     explicit UpstreamSelector(std::size_t count) : peers_(count) {}
 
@@ -23,10 +27,19 @@ public:
     /// As pick(), but where all are left alone, the one whose penalty ends first.
     std::size_t pick_any(TimePoint now) const;
 
-    /// Connecting to it, or asking it, failed. `jitter` in 0 to 1 is the caller's random number.
+    /// Connecting to it, or asking it, failed. Many failures of one moment count as one: while the
+    /// peer is left alone nothing is added. `jitter` in 0 to 1 is the caller's random number.
     void failed(std::size_t peer, TimePoint now, double jitter);
 
     void worked(std::size_t peer);
+
+    /// It did not prove who it is, and may be used all the same.
+    void doubted(std::size_t peer, TimePoint now);
+    void trusted(std::size_t peer);
+
+    bool is_doubted(std::size_t peer, TimePoint now) const {
+        return peers_[peer].doubted_until > now;
+    }
 
     bool is_left_alone(std::size_t peer, TimePoint now) const {
         return peers_[peer].retry_at > now;
@@ -39,6 +52,7 @@ private:
     struct Peer {
         std::size_t failures = 0;
         TimePoint retry_at{};
+        TimePoint doubted_until{};
     };
 
     std::vector<Peer> peers_;

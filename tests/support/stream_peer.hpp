@@ -17,6 +17,7 @@
 #include <array>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace dotpair::test {
 
@@ -28,22 +29,49 @@ inline Octets frame_of(const Octets& message) {
     return frame;
 }
 
-/// Two connected TCP sockets on loopback.
-inline std::array<int, 2> tcp_pair(int receive_buffer = 0) {
-    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int peer = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+inline sockaddr_in on_loopback(std::uint16_t port) {
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons(port);
+    return at;
+}
+
+/// Listens on a free port of the loopback; the port of that socket.
+inline std::pair<int, std::uint16_t> tcp_listen() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at = on_loopback(0);
     socklen_t size = sizeof at;
+    const auto address = reinterpret_cast<sockaddr*>(&at);
+    if (::bind(listener, address, size) != 0 || ::listen(listener, 8) != 0 ||
+        ::getsockname(listener, address, &size) != 0) {
+        throw std::runtime_error("no TCP on loopback");
+    }
+    return {listener, ntohs(at.sin_port)};
+}
+
+inline std::uint16_t free_tcp_port() {
+    const auto [listener, port] = tcp_listen();
+    ::close(listener);
+    return port;
+}
+
+inline int tcp_connect(std::uint16_t port, int receive_buffer = 0) {
+    const int peer = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receive_buffer > 0) {
         ::setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
-    const auto address = reinterpret_cast<sockaddr*>(&at);
-    if (::bind(listener, address, size) != 0 || ::listen(listener, 1) != 0 ||
-        ::getsockname(listener, address, &size) != 0 || ::connect(peer, address, size) != 0) {
-        throw std::runtime_error("no TCP on loopback");
+    const sockaddr_in at = on_loopback(port);
+    if (::connect(peer, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+        throw std::runtime_error("nobody listens on the loopback");
     }
+    return peer;
+}
+
+/// Two connected TCP sockets on loopback.
+inline std::array<int, 2> tcp_pair(int receive_buffer = 0) {
+    const auto [listener, port] = tcp_listen();
+    const int peer = tcp_connect(port, receive_buffer);
     const int other = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     ::close(listener);
     return {peer, other};

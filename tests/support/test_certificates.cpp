@@ -85,7 +85,7 @@ TestCertificate::TestCertificate(const CertificateTraits& traits, const TestCert
         add_extension(raw, issuer_raw, NID_ext_key_usage, traits.extended_usage);
     }
     EVP_PKEY* const signer = issuer == nullptr ? key_.get() : issuer->key_.get();
-    require(X509_sign(raw, signer, EVP_sha256()) > 0);
+    require(X509_sign(raw, signer, traits.has_sha1_signature ? EVP_sha1() : EVP_sha256()) > 0);
 }
 
 TestCertificate TestCertificate::self_signed(const CertificateTraits& traits) {

@@ -22,6 +22,7 @@ struct CertificateTraits {
     bool is_authority = false;
     std::string extended_usage = {};  // "serverAuth"; empty: any
     KeyType key = KeyType::p256;
+    bool has_sha1_signature = false;
 };
 
 /// A certificate with its key, made when it is needed: none in the tree, so none expires.

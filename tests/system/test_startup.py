@@ -6,14 +6,15 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 from harness import wire
 from harness.cases import QUERY, WithPair
 from harness.certificates import Authority
-from harness.exchange import ask_udp
+from harness.exchange import ask_udp, receive_frame, tcp_socket
 from harness.ports import LOOPBACK, free_port
-from harness.processes import run, temporary_directory
+from harness.processes import run, temporary_directory, wait_until
 from harness.programs import EXIT_CONFIG, EXIT_FAILURE, Client, Server, client_binary, server_binary
 from harness.resolvers import write
 
@@ -26,6 +27,12 @@ def start(binary, *arguments):
     result = subprocess.run([binary, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, timeout=30, check=False)
     return result.returncode, result.stderr.decode("utf-8", "replace").splitlines()
+
+
+def message_with(query, kind, data):
+    """An answer to `query` with one record."""
+    header = wire.HEADER.pack(wire.identifier(query), wire.QR | wire.AA, 1, 1, 0, 0)
+    return header + query[12:wire.question_end(query)] + wire.record(b"\xc0\x0c", wire.TYPE[kind], data)
 
 
 class BadOptions(unittest.TestCase):
@@ -170,6 +177,46 @@ class StartAndStop(WithPair):
             client = Client(f"{address},pin={pin}")
             self.addCleanup(client.stop)
             self.assertEqual(wire.rcode(ask_udp(client.port, QUERY)), wire.NOERROR)
+
+
+class Draining(WithPair):
+    def test_answers_already_made_reach_a_client_that_reads_slowly(self):
+        count = 200  # with their size, more than the kernel takes from a program that ends
+        self.start(lambda request: request.reply(message_with(request.data, "TXT", bytes(60000))),
+                   client_options={"query_timeout": "20s"}, server_options={"backend_transport": "tcp"})
+        with socket.socket() as app:
+            app.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            app.settimeout(20)
+            app.connect((LOOPBACK, self.pair.port))
+            app.sendall(b"".join(wire.frame(wire.query("www.test", 16, number)) for number in range(count)))
+
+            def all_answered():
+                self.pair.client.process.send_signal(signal.SIGUSR1)
+                return f" answers={count} " in self.pair.client.process.output
+
+            wait_until(all_answered, "all answers in the client")
+            self.pair.client.begin_to_stop()
+            answers = [receive_frame(app) for _ in range(count)]
+            self.assertNotIn(None, answers)
+            self.assertEqual({wire.identifier(answer) for answer in answers}, set(range(count)))
+
+    def test_a_drain_ends_with_its_last_transfer(self):
+        requests = []
+        self.start(requests.append, client_options={"query_timeout": "20s"}, server_options={"query_timeout": "20s"})
+        query = wire.query("zone.test", wire.TYPE["AXFR"], 7, flags=0)
+        soa = message_with(query, "SOA", bytes(22))
+        with tcp_socket(self.pair.port) as app:
+            app.sendall(wire.frame(query))
+            wait_until(lambda: requests, "the transfer at the backend")
+            requests[0].reply(message_with(requests[0].data, "SOA", bytes(22)))
+            self.assertEqual(receive_frame(app), soa)
+            for program in (self.pair.client, self.pair.server):
+                program.begin_to_stop()
+            begin = time.monotonic()
+            requests[0].reply(message_with(requests[0].data, "SOA", bytes(22)))
+            self.assertEqual(receive_frame(app), soa)
+        self.pair.stop()
+        self.assertLess(time.monotonic() - begin, 10)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """A backend in Python whose every answer a test decides."""
 
 import socket
+import struct
 import threading
 import time
 
@@ -13,9 +14,15 @@ from .ports import LOOPBACK, free_port
 class Request:
     """One query as it arrived. reply() may be called any number of times, from any thread."""
 
-    def __init__(self, data, transport, source, send):
+    def __init__(self, data, transport, source, send, stream=None):
         self.data, self.transport, self.source = data, transport, source
         self.reply = send
+        self._stream = stream
+
+    def reset(self):
+        """Ends the TCP connection it came on with RST."""
+        self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._stream.shutdown(socket.SHUT_RD)  # wakes the reader, which closes
 
 
 def simple_answer(data, address=b"\xc0\x00\x02\x01"):
@@ -81,7 +88,7 @@ class FakeBackend:
 
         try:
             while (data := receive_frame(stream)) is not None:
-                self._handle(Request(data, "tcp", source, send))
+                self._handle(Request(data, "tcp", source, send, stream))
         except OSError:
             pass
         stream.close()

@@ -50,14 +50,14 @@ def wait_until(condition, what, timeout=READY_TIMEOUT):
 class Process:
     """One program in the background; what it prints is collected and can be waited for."""
 
-    def __init__(self, arguments, cwd=None, env=None):
+    def __init__(self, arguments, cwd=None, env=None, takes_input=False):
         self.name = os.path.basename(arguments[0])
         self._lines = []
         self._changed = threading.Condition()
         self._ended = False
         environment = dict(os.environ, LC_ALL="C", **(env or {}))
         self._process = subprocess.Popen(
-            arguments, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+            arguments, cwd=cwd, env=environment, stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent, start_new_session=True)
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
@@ -114,6 +114,19 @@ class Process:
                     raise AssertionError(
                         f"{self.name}: {why} before a line with {pattern!r}:\n{self.tail()}")
                 self._changed.wait(left)
+
+    def ask(self, line, timeout=READY_TIMEOUT):
+        """Writes a line to its input. The first line that it prints from then on."""
+        with self._changed:
+            seen = len(self._lines)
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+            self._changed.wait_for(lambda: len(self._lines) > seen or self._ended, timeout)
+            assert len(self._lines) > seen, f"{self.name}: no answer to {line!r}\n{self.tail()}"
+            return self._lines[seen]
+
+    def end_input(self):
+        self._process.stdin.close()
 
     def tail(self, count=40):
         with self._changed:

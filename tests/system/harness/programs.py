@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """dotpair-client and dotpair-server as processes, and the pair of both in front of a backend."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 
 from .ports import LOOPBACK, free_port
 from .processes import Process, wait_until
@@ -33,12 +35,19 @@ def _option_list(options):
     return arguments
 
 
+class Here:
+    """Where a program runs unless a test says otherwise; lab.Namespace is another place."""
+
+    address = LOOPBACK
+    entered = contextlib.nullcontext
+
+
 class Program:
     """Common to both: ready on return of the constructor, checked by stop()."""
 
     def __init__(self, binary, options):
         # A test that needs a certain number of workers names it.
-        self._stopped = False
+        self._stopped = self._is_draining = False
         self.options = {"workers": DEFAULT_WORKERS, **options}
         self.process = Process([binary] + _option_list(self.options))
         try:
@@ -47,13 +56,24 @@ class Program:
             self.process.kill()
             raise
 
+    def begin_to_stop(self):
+        """Until it takes no connections any more; stop() has to follow."""
+        self._is_draining = True
+        self.process.send_signal(signal.SIGTERM)
+
+        def refuses():
+            with socket.socket() as end:
+                return end.connect_ex((LOOPBACK, self.port)) != 0
+
+        wait_until(refuses, f"{self.process.name} to stop listening")
+
     def stop(self, number=signal.SIGTERM):
         """Fails on a bad exit status and on any sanitizer's report. Once: later calls do nothing."""
         if self._stopped:
             return
         self._stopped = True
-        died = not self.process.is_running()
-        status = self.process.stop(number)
+        died = not self.process.is_running() and not self._is_draining
+        status = self.process.wait() if self._is_draining else self.process.stop(number)
         text = self.process.tail(60)
         report = SANITIZER_REPORT.search(self.process.output)
         assert not report, f"{self.process.name}: {report.group()}\n{self.process.output}"
@@ -70,40 +90,44 @@ class Program:
 class Server(Program):
     """dotpair-server in front of `backend_port`; without a certificate its pin is read from its log."""
 
-    def __init__(self, backend_port, certificate=None, port=None, **options):
-        self.port = port or free_port()
+    def __init__(self, backend_port, certificate=None, port=None, place=Here, **options):
         if certificate:
             options.update(cert=certificate.file, key=certificate.key)
         ports = backend_port if isinstance(backend_port, list) else [backend_port]
-        super().__init__(server_binary(), {
-            "listen": f"{LOOPBACK}@{self.port}",
-            "backend": [f"{LOOPBACK}@{one}" for one in ports], **options})
+        self.address = place.address
+        with place.entered():
+            self.port = port or free_port()
+            super().__init__(server_binary(), {
+                "listen": f"{self.address}@{self.port}",
+                "backend": [f"{LOOPBACK}@{one}" for one in ports], **options})
         self.pin = certificate.pin if certificate else self.process.wait_for_line(PIN_IN_LOG).group(1)
 
     def upstream(self, port=None):
         """The client's --upstream value for this server, or for `port` in front of it."""
-        return f"{LOOPBACK}@{port or self.port},pin={self.pin}"
+        return f"{self.address}@{port or self.port},pin={self.pin}"
 
 
 class Client(Program):
     """dotpair-client on a free port."""
 
-    def __init__(self, upstream, **options):
-        self.port = free_port()
-        super().__init__(client_binary(), {
-            "listen": f"{LOOPBACK}@{self.port}", "upstream": upstream, **options})
+    def __init__(self, upstream, place=Here, **options):
+        with place.entered():
+            self.port = free_port()
+            super().__init__(client_binary(), {
+                "listen": f"{LOOPBACK}@{self.port}", "upstream": upstream, **options})
 
 
 class Pair:
     """Apps ask `port`; `backend_port` is asked. `between` may make something that stands on the way:
-    it is given the server's port and returns an object with `port` and stop()."""
+    it is given the server's port and returns an object with `port` and stop(). With `lab`, each half
+    runs in its namespace; so do the backend and the app, of which the test takes care."""
 
-    def __init__(self, backend_port, client_options=None, server_options=None, between=None):
-        self.server = Server(backend_port, **(server_options or {}))
+    def __init__(self, backend_port, client_options=None, server_options=None, between=None, lab=None):
+        self.server = Server(backend_port, place=lab.server if lab else Here, **(server_options or {}))
         self.between = between(self.server.port) if between else None
         upstream = self.server.upstream(self.between.port if self.between else None)
         try:
-            self.client = Client(upstream, **(client_options or {}))
+            self.client = Client(upstream, place=lab.client if lab else Here, **(client_options or {}))
         except AssertionError:
             self.server.process.kill()
             raise

@@ -161,5 +161,10 @@ def extended_errors(data):
     return [int.from_bytes(value[:2], "big") for value in option_values(data, EXTENDED_ERROR)]
 
 
+def extended_error_texts(data):
+    """EXTRA-TEXTs of RFC 8914."""
+    return [value[2:].decode("utf-8") for value in option_values(data, EXTENDED_ERROR)]
+
+
 def frame(data):
     return struct.pack("!H", len(data)) + data

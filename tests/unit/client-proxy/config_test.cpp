@@ -41,6 +41,8 @@ const std::multimap<std::string, std::string> bad_values = {
     {"listen", "127.0.0.1@0"},
     {"upstream", "192.0.2.300"},
     {"upstream", "192.0.2.1,pin=sha256/short"},
+    {"upstream", "192.0.2.1,tlsa=3/1/1/00ff"},
+    {"upstream", "192.0.2.1#a.test,profile=lax"},
     {"profile", "lax"},
     {"ca-file", "/nonexistent/ca.pem"},
     {"ca-file", "/tmp"},
@@ -93,7 +95,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "0.0.0.0@5353",
         "--listen=[::1]:5354",
         "--upstream",
-        "[2001:db8::1]#b",
+        "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict",
         "--profile",
         "opportunistic",
         "--ca-file",
@@ -136,6 +138,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     REQUIRE(config.upstreams.size() == 2);
     CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
     CHECK(config.upstreams[0].name == "b");
+    CHECK(config.upstreams[0].tlsa.size() == 1);
+    CHECK(config.upstreams[0].profile == client::Profile::strict);
     CHECK(config.profile == client::Profile::opportunistic);
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
@@ -240,6 +244,47 @@ TEST_CASE("A strict client refuses an upstream without name and pin", "[unit][cl
     ));
     CHECK(refusal_of({"--upstream", "192.0.2.1", "--profile", "opportunistic"}).empty());
     CHECK(refusal_of({"--upstream", "192.0.2.1," + pin}).empty());
+}
+
+TEST_CASE("P-19: an upstream's own profile overrides --profile", "[unit][client]") {
+    const auto config = test::read_words(
+        client::read_config,
+        {"--profile=opportunistic",
+         "--ca-file=/dev/null",
+         "--upstream=192.0.2.1#a.test,profile=strict," + pin + "," + other_pin,
+         "--upstream=192.0.2.2,profile=opportunistic",
+         "--upstream=192.0.2.3#c.test,tlsa=3/1/0/00"}
+    );
+    REQUIRE(config.has_value());
+    const auto identity = [&config](std::size_t index) {
+        return client::identity_of(config->upstreams[index], *config);
+    };
+    CHECK(identity(0).profile == client::Profile::strict);
+    CHECK(identity(0).name == "a.test");
+    CHECK(identity(0).pins.size() == 2);
+    CHECK(identity(0).ca_file == "/dev/null");
+    CHECK(identity(1).profile == client::Profile::opportunistic);
+    CHECK_FALSE(identity(1).is_known());
+    CHECK(identity(2).profile == client::Profile::opportunistic);
+    CHECK(identity(2).tlsa.size() == 1);
+
+    CHECK(is_one_line_with(
+        refusal_of({"--profile=opportunistic", "--upstream=192.0.2.1,profile=strict"}),
+        {"--upstream", "192.0.2.1@853#NAME", "tlsa="}
+    ));
+    CHECK(refusal_of({"--upstream=192.0.2.1,profile=opportunistic"}).empty());
+}
+
+TEST_CASE("P-21: a mixture of profiles is a warning", "[unit][client]") {
+    const std::string lax = "--upstream=192.0.2.2,profile=opportunistic";
+    const std::string strict = "--upstream=" + named_upstream;
+    const auto warnings = [](const Words& words) {
+        return test::read_words(client::read_config, words)->warnings;
+    };
+    CHECK(warnings({strict}).empty());
+    CHECK(warnings({lax}).empty());
+    REQUIRE(warnings({strict, lax}).size() == 1);
+    CHECK(is_one_line_with(warnings({strict, lax})[0], {"192.0.2.2@853", "opportunistic"}));
 }
 
 TEST_CASE("P-2: TLS on port 53 is refused with an explanation", "[unit][client]") {

@@ -96,6 +96,27 @@ TEST_CASE(
     CHECK(options_of(got)[1].value == Octets{1, 44});  // our 30 s, not the upstream's
 }
 
+TEST_CASE("QueryRelay hears how long the connection may be idle (P-57, P-58)", "[unit][relay]") {
+    using std::chrono::milliseconds;
+    RelayFixture relay;
+    CHECK_FALSE(relay.relay.take_idle_time());
+    relay.exchange(test::query().opt(), test::answer().opt({{11, {0, 30}}}));
+    CHECK(relay.relay.take_idle_time() == milliseconds(3000));
+    CHECK_FALSE(relay.relay.take_idle_time());                          // once
+    relay.exchange(test::query(), test::answer().opt({{11, {0, 0}}}));  // also in an OPT of ours
+    CHECK(relay.relay.take_idle_time() == milliseconds(0));
+    for (const auto& silent :
+         {test::answer().opt({{11, {}}}),  // no value
+          test::answer().opt({{11, {1, 2, 3}}}),
+          test::answer().opt(),
+          test::answer()}) {
+        relay.exchange(test::query().opt(), silent);
+        CHECK_FALSE(relay.relay.take_idle_time());
+    }
+    relay.exchange(test::query().tsig(), test::answer().opt({{11, {0, 1}}}).tsig());
+    CHECK_FALSE(relay.relay.take_idle_time());
+}
+
 TEST_CASE("QueryRelay leaves an answer without OPT without one (P-62)", "[unit][relay]") {
     RelayFixture relay;
     const auto asked = test::query().opt({{11, {}}});

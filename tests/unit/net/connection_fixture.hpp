@@ -90,9 +90,21 @@ public:
 
     ~Link() {
         thread.call([this] {
-            stream->close();
-            stream.reset();
+            if (stream) {
+                stream->close();
+            }
         });
+        release();
+    }
+
+    /// Of the kernel, on this side: so every little that the peer reads lets a little be written.
+    void limit_send_buffer(int octets) const {
+        ::setsockopt(pair_[1], SOL_SOCKET, SO_SNDBUF, &octets, sizeof octets);
+    }
+
+    /// From now on the connection lives only as long as it has something to do.
+    void release() {
+        thread.call([this] { stream.reset(); });
     }
 
     /// Queues these messages in one turn.

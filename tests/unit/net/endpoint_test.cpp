@@ -23,21 +23,9 @@ std::string refusal_of(const std::string& text) {
     return {};
 }
 
-std::string upstream_refusal_of(const std::string& text) {
-    try {
-        net::parse_upstream("--upstream", text);
-    } catch (const ConfigError& error) {
-        return error.what();
-    }
-    return {};
-}
-
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
-
-// Of the octets 0 to 31.
-const std::string base64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 }  // namespace
 
@@ -88,9 +76,6 @@ TEST_CASE("What is not an address is refused with option and text", "[unit][net]
         CHECK(refusal.starts_with("--listen: \"" + std::string(text) + "\": "));
     }
     CHECK(contains(refusal_of("1.2.3"), "not an IP address"));
-    CHECK(contains(upstream_refusal_of("dns.example.test"), "not an IP address"));
-    CHECK(contains(upstream_refusal_of("dns.example.test"), "behind '#'"));
-    CHECK(contains(upstream_refusal_of("dns.example.test"), "--upstream"));
 }
 
 TEST_CASE("A port is a number from 1 to 65535", "[unit][net]") {
@@ -112,62 +97,4 @@ TEST_CASE("A refusal is one line whatever was typed", "[unit][net]") {
         CHECK_FALSE(refusal.empty());
         CHECK(refusal.find_first_of("\r\n\x1b") == std::string::npos);
     }
-}
-
-TEST_CASE("An upstream is read with its port, name and pins", "[unit][net]") {
-    const auto bare = net::parse_upstream("--upstream", "192.0.2.1");
-    CHECK(net::to_string(bare.endpoint) == "192.0.2.1@853");
-    CHECK(bare.name.empty());
-    CHECK(bare.pins.empty());
-
-    const auto whole = net::parse_upstream(
-        "--upstream",
-        "[2001:db8::1]:8853#dns.example.test,pin=sha256/" + base64 + ",pin=sha256/" +
-            std::string(43, 'A') + "="
-    );
-    CHECK(net::to_string(whole.endpoint) == "2001:db8::1@8853");
-    CHECK(whole.name == "dns.example.test");
-    REQUIRE(whole.pins.size() == 2);
-    CHECK(whole.pins[0][0] == 0);
-    CHECK(whole.pins[0][31] == 31);
-    CHECK(whole.pins[1] == net::SpkiPin{});
-
-    CHECK(net::parse_upstream("--upstream", "::1#2001:db8::1").name == "2001:db8::1");
-    CHECK(net::parse_upstream("--upstream", "::1,pin=sha256/" + base64).pins.size() == 1);
-}
-
-TEST_CASE("An upstream that is written wrong is refused with option and text", "[unit][net]") {
-    for (const std::string& text : {
-             std::string("192.0.2.1#"),
-             std::string("192.0.2.1#a b"),
-             std::string("192.0.2.1#name@853"),
-             std::string("192.0.2.1#a#b"),
-             std::string("192.0.2.1#.example.test"),
-             std::string("192.0.2.1#d\xc3\xa4ns.test"),
-             "192.0.2.1#" + std::string(255, 'a'),
-             std::string("192.0.2.1,"),
-             std::string("192.0.2.1,pin"),
-             std::string("192.0.2.1,pin=sha256/"),
-             std::string("192.0.2.1,pin=sha1/abc"),
-             "192.0.2.1,pin=" + base64,
-             "192.0.2.1,pin=sha256/" + base64 + ",",
-             "192.0.2.1,pin=sha256/" + base64 + "#name",
-             "192.0.2.1,pin=sha256/" + base64.substr(1),
-             "192.0.2.1,pin=sha256/ " + base64.substr(1),
-             "192.0.2.1,pin=sha256/" + base64 + "A",
-             "192.0.2.1,pin=sha256/" + std::string(44, 'A'),
-             "192.0.2.1,pin=sha256/" + std::string(42, 'A') + "==",
-             "192.0.2.1,pin=sha256/" + std::string(43, '-') + "=",
-             std::string(",pin=sha256/x"),
-         }) {
-        INFO(text);
-        CHECK(upstream_refusal_of(text).starts_with("--upstream: \""));
-    }
-    CHECK(contains(upstream_refusal_of("192.0.2.1,pin=sha256/short"), "44 characters of base64"));
-}
-
-TEST_CASE("A pin is written as it is read", "[unit][net]") {
-    const auto pin = net::parse_pin(base64);
-    REQUIRE(pin);
-    CHECK(net::format_pin(*pin) == "sha256/" + base64);
 }

@@ -84,3 +84,46 @@ TEST_CASE("The time stands still within a turn and goes on with the next", "[uni
     loop.run();
     CHECK(next > first);
 }
+
+TEST_CASE("What is to be destroyed later outlives the call that gives it away", "[unit][net]") {
+    net::EventLoop loop;
+    std::weak_ptr<int> left;
+    bool outlived = false;
+    loop.post([&] {
+        auto it = std::make_shared<int>(1);
+        left = it;
+        loop.destroy_later(std::move(it));
+        outlived = !left.expired();
+        loop.stop();
+    });
+    loop.run();
+    CHECK(outlived);
+    CHECK(left.expired());
+}
+
+TEST_CASE("What is destroyed with the loop may still use its buffers", "[unit][net]") {
+    struct User {
+        explicit User(net::EventLoop& its_loop) : loop(its_loop) {}
+
+        ~User() {
+            loop.send_buffer().assign(1000, 1);
+            loop.receive_buffer()[0] = 1;
+            loop.plain_buffer()[0] = 1;
+            loop.datagrams().buffer(0)[0] = 1;
+            loop.random_id();
+        }
+
+        net::EventLoop& loop;
+    };
+
+    auto loop = std::make_unique<net::EventLoop>();
+    std::weak_ptr<User> left;
+    {
+        auto user = std::make_shared<User>(*loop);
+        left = user;
+        loop->destroy_later(std::move(user));
+    }
+    REQUIRE_FALSE(left.expired());
+    loop.reset();
+    CHECK(left.expired());
+}

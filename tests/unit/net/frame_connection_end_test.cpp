@@ -68,6 +68,27 @@ TEST_CASE("An idle connection closes politely, a busy one stays (P-39)", "[unit]
     CHECK(link.peer.read_all().empty());
 }
 
+TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") {
+    auto settings = test::patient_settings();
+    settings.idle_timeout = 40ms;
+    SECTION("that arrives") {
+        Link link(GENERATE(false, true), settings);
+        const auto frame = test::frame_of(octets_of("slow"));
+        link.peer.send({frame.begin(), frame.begin() + 3});
+        CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 120ms));
+        link.peer.send({frame.begin() + 3, frame.end()});
+        CHECK(link.recorder.events.wait_for("message slow"));
+        CHECK(link.recorder.events.wait_for("closed: idle"));
+    }
+    SECTION("that leaves") {
+        Link link(GENERATE(false, true), settings, true, 4096);
+        link.write(std::vector<std::string>(200, std::string(60000, 'x')));
+        CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 120ms));
+        CHECK(link.peer.read_messages(200).size() == 200);
+        CHECK(link.recorder.events.wait_for("closed: idle"));
+    }
+}
+
 TEST_CASE("A handshake that does not come to its end is given up", "[unit][net]") {
     auto settings = test::patient_settings();
     settings.open_timeout = 40ms;
@@ -82,6 +103,43 @@ TEST_CASE("A peer that does not read is given up, and not before its time", "[un
     Link link(GENERATE(false, true), settings, true, 4096);
     link.write(std::vector<std::string>(200, std::string(60000, 'x')));
     CHECK(link.recorder.events.wait_for("closed: the peer does not read"));
+}
+
+TEST_CASE("What a connection did not read before its close takes no answer along", "[unit][net]") {
+    Link link(GENERATE(false, true), test::patient_settings(), true, 4096);
+    link.thread.call([&] { link.stream->pause_reading(); });
+    for (int count = 0; count < 3; ++count) {
+        link.send(std::string(1000, 'q'));
+    }
+    const std::weak_ptr<net::FrameConnection> closing = link.stream;
+    link.write(std::vector<std::string>(5, std::string(4000, 'x')));
+    link.thread.call([&] { link.stream->close(); });
+    link.release();
+    // It ends while the peer has most of the answers still to read.
+    for (int count = 0; count < 2000 && !closing.expired(); ++count) {
+        std::this_thread::sleep_for(10ms);
+    }
+    REQUIRE(closing.expired());
+    CHECK(link.peer.read_all().size() == 5);
+}
+
+TEST_CASE("A peer that reads a little at a time does not keep a close waiting", "[unit][net]") {
+    auto settings = test::patient_settings();
+    settings.message_timeout = 100ms;
+    Link link(GENERATE(false, true), settings, true, 4096);
+    link.limit_send_buffer(4096);
+    link.write(std::vector<std::string>(100, std::string(60000, 'x')));
+    const std::weak_ptr<net::FrameConnection> closing = link.stream;
+    link.thread.call([&] { link.stream->close(); });
+    link.release();
+    std::size_t got = 0;  // at this pace all of it would take seconds
+    while (!closing.expired() && link.peer.read_messages(got + 1).size() > got) {
+        ++got;
+        std::this_thread::sleep_for(10ms);
+    }
+    link.thread.call([] {});  // what closed it has let go of it as well
+    CHECK(closing.expired());
+    CHECK(got < 100);
 }
 
 TEST_CASE("Clear DNS on a TLS port ends that connection with an alert (P-3)", "[unit][net]") {

@@ -6,6 +6,7 @@
 #include "common/net/tls_context.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/command_line.hpp"
+#include "tests/support/raw_tls.hpp"
 #include "tests/support/test_certificates.hpp"
 #include "tests/support/tls_pair.hpp"
 
@@ -38,6 +39,18 @@ inline std::string refusal(const net::TlsServerContext& server, const net::TlsId
     return pair.client.session.error_text();
 }
 
+/// The same for a certificate that our own server would not take.
+inline std::string refusal_with_lax_server(
+    const TestCertificate& leaf, const net::TlsIdentity& identity
+) {
+    const net::SslContext context = lax_context(TLS_server_method());
+    REQUIRE(SSL_CTX_use_certificate(context.get(), leaf.certificate()) == 1);
+    REQUIRE(SSL_CTX_use_PrivateKey(context.get(), leaf.key()) == 1);
+    net::TlsClientContext client(identity);
+    TlsPair pair(client.start_session(), raw_server(context).session);
+    return pair.shake_hands() ? "" : pair.client.session.error_text();
+}
+
 /// An authority that clients trust, and one that they do not.
 struct Authorities {
     TestCertificate root = TestCertificate::self_signed(authority("a root"));
@@ -68,7 +81,7 @@ inline CertificateTraits traits_for(const std::string& alternative_names) {
 inline constexpr net::SpkiPin wrong_pin{1, 2, 3};
 
 inline std::string mismatch_of(const TestCertificate& leaf) {
-    return "no pin matches; the server's is " + net::format_pin(leaf.pin());
+    return "no pin matches; the server has pin=" + net::format_pin(leaf.pin());
 }
 
 }  // namespace dotpair::test

@@ -22,7 +22,9 @@ using Progress = net::TlsSession::Progress;
 namespace {
 
 net::TlsClientContext trusting_client(const std::string& name = {}) {
-    return net::TlsClientContext({.name = name, .pins = {}, .ca_file = {}, .authenticate = false});
+    return net::TlsClientContext(
+        {.name = name, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
 }
 
 bool contains(const std::string& text, const std::string& part) {

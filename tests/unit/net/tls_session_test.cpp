@@ -292,7 +292,9 @@ TEST_CASE(
     const net::SslContext context =
         test::raw_server_context(net::make_context(TLS_server_method()));
     RawEnd server = test::raw_server(context);
-    net::TlsClientContext client({.name = {}, .pins = {}, .ca_file = {}, .authenticate = false});
+    net::TlsClientContext client(
+        {.name = {}, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
     TlsPair pair(client.start_session(), std::move(server.session));
     REQUIRE(pair.shake_hands());
     REQUIRE(pair.client.session.write(bytes_of("one")));
@@ -310,4 +312,30 @@ TEST_CASE(
     CHECK(pair.client.output.size() > flood);  // the answers and "two"
     TlsPair::deliver(pair.client, pair.server);
     CHECK(pair.server.received() == "onetwo");
+}
+
+TEST_CASE("A session pads records to blocks of messages (P-67, P-71)", "[unit][net]") {
+    OpenPair pair;
+    pair.client.session.pad_records(128);
+    pair.server.session.pad_records(468);
+    constexpr std::size_t around = 5 + 2 + 1 + 16;  // header, length field, content type, tag
+    for (const std::size_t size : {1U, 12U, 29U, 128U, 129U, 467U, 468U, 469U, 4000U}) {
+        const std::string frame = pattern(size + 2);
+        REQUIRE(pair.client.session.write(bytes_of(frame)));
+        CHECK((pair.client.output.size() - around) % 128 == 0);
+        CHECK(pair.client.output.size() - around < size + 128);
+        TlsPair::deliver(pair.client, pair.server);
+        CHECK(pair.server.records.back() == frame);
+
+        REQUIRE(pair.server.session.write(bytes_of(frame)));
+        CHECK((pair.server.output.size() - around) % 468 == 0);
+        TlsPair::deliver(pair.server, pair.client);
+        CHECK(pair.client.records.back() == frame);
+    }
+    const std::string full = pattern(std::size_t{16} * 1024);
+    REQUIRE(pair.client.session.write(bytes_of(full)));
+    TlsPair::deliver(pair.client, pair.server);
+    CHECK(pair.server.records.back() == full);
+    pair.client.session.close();  // an alert is no message
+    CHECK(pair.client.output.size() == 5 + 2 + 1 + 16);
 }

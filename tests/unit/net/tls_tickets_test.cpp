@@ -141,11 +141,73 @@ TEST_CASE(
     CHECK(pair.client.session.error_text().starts_with("no pin matches"));
 }
 
+TEST_CASE("P-129: the tickets of one identity are not for another", "[unit][net]") {
+    const auto server = net::TlsServerContext::ephemeral();
+    auto first = client_pinning(server);
+    REQUIRE_FALSE(resumes(first, server));
+    REQUIRE(first.ticket_count() == 2);
+
+    net::TlsIdentity other{.name = {}, .pins = {server.pin(), {}}, .ca_file = {}};
+    for (const auto profile : {policy::Profile::strict, policy::Profile::opportunistic}) {
+        other.profile = profile;
+        net::TlsClientContext second(other);
+        CHECK_FALSE(resumes(second, server));
+    }
+    CHECK(first.ticket_count() == 2);
+}
+
+TEST_CASE("P-125: after drop_tickets() nothing is resumed", "[unit][net]") {
+    const auto server = net::TlsServerContext::ephemeral();
+    auto client = client_pinning(server);
+    REQUIRE_FALSE(resumes(client, server));
+    client.drop_tickets();
+    CHECK(client.ticket_count() == 0);
+    CHECK_FALSE(resumes(client, server));
+    CHECK(resumes(client, server));
+}
+
+TEST_CASE("P-125: a session of before drop_tickets() gives no tickets", "[unit][net]") {
+    const auto server = net::TlsServerContext::ephemeral();
+    auto client = client_pinning(server);
+    TlsPair old(client.start_session(), server.start_session());
+    client.drop_tickets();
+    REQUIRE(old.shake_hands());
+    CHECK(client.ticket_count() == 0);
+
+    REQUIRE_FALSE(resumes(client, server));
+    CHECK(client.ticket_count() == 2);
+}
+
+TEST_CASE("P-23: a server that failed to prove itself is asked again, not resumed", "[unit][net]") {
+    const auto server = net::TlsServerContext::ephemeral();
+    net::TlsIdentity identity{.name = {}, .pins = {net::SpkiPin{}}, .ca_file = {}};
+    identity.profile = policy::Profile::opportunistic;
+    net::TlsClientContext client(identity);
+    for (int session = 0; session < 2; ++session) {
+        TlsPair pair(client.start_session(), server.start_session());
+        REQUIRE(pair.shake_hands());
+        CHECK_FALSE(pair.client.session.facts().resumed);
+        CHECK_FALSE(pair.client.session.facts().verify_failure.empty());
+        CHECK(client.ticket_count() == 0);
+    }
+}
+
+TEST_CASE("P-23: an opportunistic session that proved itself is resumed", "[unit][net]") {
+    const auto server = net::TlsServerContext::ephemeral();
+    net::TlsIdentity identity{.name = {}, .pins = {server.pin()}, .ca_file = {}};
+    identity.profile = policy::Profile::opportunistic;
+    net::TlsClientContext client(identity);
+    REQUIRE_FALSE(resumes(client, server));
+    CHECK(resumes(client, server));
+}
+
 TEST_CASE("A ticket past its lifetime is dropped, not offered", "[unit][net]") {
     const net::SslContext context =
         test::raw_server_context(net::make_context(TLS_server_method()));
     SSL_CTX_set_session_ticket_cb(context.get(), make_short_lived, nullptr, nullptr);
-    net::TlsClientContext client({.name = {}, .pins = {}, .ca_file = {}, .authenticate = false});
+    net::TlsClientContext client(
+        {.name = {}, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
     TlsPair first(client.start_session(), test::raw_server(context).session);
     REQUIRE(first.shake_hands());
     REQUIRE(client.ticket_count() == 2);
@@ -173,7 +235,9 @@ TEST_CASE("P-28: TLS 1.2 is resumed by a ticket as well", "[unit][net]") {
     const net::SslContext context =
         test::raw_server_context(net::make_context(TLS_server_method()));
     SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
-    net::TlsClientContext client({.name = {}, .pins = {}, .ca_file = {}, .authenticate = false});
+    net::TlsClientContext client(
+        {.name = {}, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
     for (const bool is_resumed : {false, true}) {
         TlsPair pair(client.start_session(), test::raw_server(context).session);
         REQUIRE(pair.shake_hands());

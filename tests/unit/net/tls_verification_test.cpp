@@ -6,6 +6,7 @@
 #include "tests/unit/net/tls_authorities.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -128,16 +129,53 @@ TEST_CASE("P-25: a leaf cannot issue certificates", "[unit][net]") {
     CHECK_FALSE(refusal(server_with({forged, leaf}), pinned(leaf.pin())).empty());
 }
 
-TEST_CASE("An opportunistic client encrypts with anybody", "[unit][net]") {
+TEST_CASE("P-23: an opportunistic client says why it does not know the server", "[unit][net]") {
     const Authorities with;
-    auto expired = traits_for("DNS:other.example.test");
-    expired.valid_from = -2h;
-    expired.valid_until = -1h;
-    const auto server = server_with({with.other.issue(expired)});
+    const auto leaf = with.root.issue(traits_for(dns_name));
+    const auto server = server_with({leaf});
+    const auto doubt = [&server](net::TlsIdentity identity) {
+        identity.profile = policy::Profile::opportunistic;
+        net::TlsClientContext client(identity);
+        TlsPair pair(client.start_session(), server.start_session());
+        REQUIRE(pair.shake_hands());
+        return pair.client.session.facts().verify_failure;
+    };
 
-    CHECK(refusal(server, {.name = {}, .pins = {}, .ca_file = {}, .authenticate = false}).empty());
-    CHECK(refusal(server, {.name = name, .pins = {wrong_pin}, .ca_file = {}, .authenticate = false})
-              .empty());
+    CHECK(doubt({.name = {}, .pins = {}, .ca_file = {}}).empty());  // nobody asked
+    CHECK(doubt(with.named(name)).empty());
+    CHECK(doubt(with.named("else.test")) == "certificate is not for else.test");
+    CHECK(doubt(pinned(leaf.pin())).empty());
+    CHECK(doubt(pinned(wrong_pin)) == mismatch_of(leaf));
+    CHECK(doubt(with.named_and_pinned(wrong_pin)) == mismatch_of(leaf));
+}
+
+TEST_CASE(
+    "P-23: what an opportunistic client doubts is never the reason of a failure", "[unit][net]"
+) {
+    const auto server = net::TlsServerContext::ephemeral();
+    auto identity = pinned(wrong_pin);
+    identity.profile = policy::Profile::opportunistic;
+    net::TlsClientContext client(identity);
+    TlsPair pair(client.start_session(), server.start_session());
+    pair.client.go_on();
+    TlsPair::deliver(pair.client, pair.server);
+    pair.server.output.back() ^= 1U;  // of Finished: the certificate has been seen by then
+    TlsPair::deliver(pair.server, pair.client);
+
+    REQUIRE(pair.client.progress == net::TlsSession::Progress::failed);
+    CHECK(pair.client.session.error_text().find("pin") == std::string::npos);
+}
+
+TEST_CASE("P-25: without --ca-file the system's trust store counts", "[unit][net]") {
+    const Authorities with;
+    const auto server = server_with({with.root.issue(traits_for(dns_name))});
+    const net::TlsIdentity identity{.name = name, .pins = {}, .ca_file = {}};
+
+    CHECK_FALSE(refusal(server, identity).empty());
+    REQUIRE(::setenv("SSL_CERT_FILE", with.ca_file.path().c_str(), 1) == 0);
+    CHECK(refusal(server, identity).empty());
+    CHECK_FALSE(refusal(server, {.name = "else.test", .pins = {}, .ca_file = {}}).empty());
+    REQUIRE(::unsetenv("SSL_CERT_FILE") == 0);
 }
 
 TEST_CASE("An identity without name and pin believes nobody", "[unit][net]") {

@@ -70,6 +70,8 @@ public:
     App() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
         const timeval at_most{test::patience.count(), 0};
         ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &at_most, sizeof at_most);
+        const int on = 1;
+        ::setsockopt(socket_, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
     }
 
     App(const App&) = delete;
@@ -105,6 +107,36 @@ private:
     int socket_;
 };
 
+/// The descriptor of the UDP socket that has this port.
+int descriptor_of(std::uint16_t port) {
+    for (int descriptor = 0; descriptor < 1024; ++descriptor) {
+        sockaddr_in at{};
+        socklen_t size = sizeof at;
+        int type = 0;
+        socklen_t type_size = sizeof type;
+        if (::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 &&
+            type == SOCK_DGRAM &&
+            ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&at), &size) == 0 &&
+            at.sin_family == AF_INET && ntohs(at.sin_port) == port) {
+            return descriptor;
+        }
+    }
+    return -1;
+}
+
+/// Puts a socket in the place of another that takes no datagram; returns the end that would have to
+/// read.
+int replace_by_full_socket(int descriptor) {
+    std::array<int, 2> pair{};
+    const int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    REQUIRE(::socketpair(AF_UNIX, type, 0, pair.data()) == 0);
+    while (::send(pair[0], "x", 1, 0) == 1) {
+    }
+    REQUIRE(::dup2(pair[0], descriptor) == descriptor);
+    ::close(pair[0]);
+    return pair[1];
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -118,6 +150,15 @@ TEST_CASE(
         CHECK(app.receive(from) == Octets{1, 2, 3});
         CHECK(from == address);
     }
+}
+
+TEST_CASE("A query to a broadcast address is answered from one of our own", "[unit][net]") {
+    EchoServer server("0.0.0.0");
+    const App app;
+    std::string from;
+    app.send("127.255.255.255", server.port(), {1, 2, 3});
+    CHECK(app.receive(from) == Octets{1, 2, 3});
+    CHECK(from == "127.0.0.1");
 }
 
 TEST_CASE("A burst of 200 datagrams comes back whole", "[unit][net]") {
@@ -159,4 +200,27 @@ TEST_CASE("A connected socket is told that nobody listens (P-106)", "[unit][net]
         socket->close();
         socket.reset();
     });
+}
+
+TEST_CASE("A full send buffer holds up a flush once, not for every datagram", "[unit][net]") {
+    const EchoServer peer("127.0.0.1");
+    Echo handler;
+    test::LoopThread thread;
+    auto socket = thread.call([&] {
+        return UdpBatchSocket::connected(thread.loop, handler, endpoint("127.0.0.1", peer.port()));
+    });
+    const int reader = replace_by_full_socket(descriptor_of(socket->local_endpoint().port));
+    const Octets answer(20, 1);
+    thread.call([&] {
+        for (int count = 0; count < 60; ++count) {
+            socket->queue(answer, {});
+        }
+        const auto begin = std::chrono::steady_clock::now();
+        socket->flush();
+        CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(150));
+        CHECK(socket->unsent() == 60);
+        socket->close();
+        socket.reset();
+    });
+    ::close(reader);
 }

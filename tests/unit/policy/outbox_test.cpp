@@ -75,3 +75,19 @@ TEST_CASE("Outbox gives every octet once, whatever pieces are taken", "[unit][po
     taken.insert(taken.end(), rest.begin(), rest.end());
     CHECK(taken == expected);
 }
+
+TEST_CASE(
+    "Outbox that is never read empty holds no more than waits, twice over", "[unit][policy]"
+) {
+    Outbox outbox;
+    const Octets message(498, 1);
+    for (int count = 0; count < 20; ++count) {
+        outbox.append(message);
+    }
+    for (int count = 0; count < 20000; ++count) {  // slow, but steady
+        outbox.append(message);
+        outbox.take(500);
+    }
+    CHECK(outbox.size() == 10000);
+    CHECK(outbox.capacity() < 50000);  // ten million octets went through
+}

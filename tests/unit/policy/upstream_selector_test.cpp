@@ -33,7 +33,7 @@ TEST_CASE("UpstreamSelector picks the first peer that is not left alone", "[unit
 
 TEST_CASE("UpstreamSelector says until when all are left alone", "[unit][policy]") {
     UpstreamSelector selector(2);
-    selector.failed(0, start, 0);
+    selector.failed(0, start - 100ms, 0);
     selector.failed(0, start, 0);
     selector.failed(1, start, 0);
 
@@ -44,16 +44,58 @@ TEST_CASE("UpstreamSelector says until when all are left alone", "[unit][policy]
     CHECK(selector.pick(start + 200ms) == 0);
 }
 
+TEST_CASE("UpstreamSelector takes many failures of one moment for one", "[unit][policy]") {
+    UpstreamSelector selector(1);
+    for (int failure = 0; failure < 100; ++failure) {
+        selector.failed(0, start + failure * 900us, 0);
+    }
+    CHECK(selector.next_retry() == start + 100ms);
+    selector.failed(0, start + 100ms, 0);
+    CHECK(selector.next_retry() == start + 300ms);
+}
+
 TEST_CASE("UpstreamSelector forgets all failures after one success", "[unit][policy]") {
     UpstreamSelector selector(1);
+    TimePoint now = start;
     for (int failure = 0; failure < 9; ++failure) {
-        selector.failed(0, start, 0);
+        selector.failed(0, now, 0);
+        now = selector.next_retry();
     }
-    CHECK(selector.next_retry() == start + 10s);
+    CHECK(selector.is_left_alone(0, now - 10s));
     selector.worked(0);
     CHECK(selector.pick(start) == 0);
     selector.failed(0, start, 0);
     CHECK(selector.next_retry() == start + 100ms);
+}
+
+TEST_CASE("P-23: UpstreamSelector picks a peer in doubt behind all others", "[unit][policy]") {
+    UpstreamSelector selector(3);
+    selector.doubted(0, start);
+    CHECK(selector.is_doubted(0, start));
+    CHECK(selector.pick(start) == 1);
+    selector.failed(1, start, 0);
+    CHECK(selector.pick(start) == 2);
+    selector.failed(2, start, 0);
+    CHECK(selector.pick(start) == 0);  // better than nobody
+    selector.worked(0);                // which proves nothing
+    CHECK(selector.pick(start + 100ms) == 1);
+
+    selector.doubted(1, start);
+    selector.doubted(2, start);
+    CHECK(selector.pick(start + 100ms) == 0);  // all alike: the preferred one
+}
+
+TEST_CASE("P-23: a doubt ends by proof, or by time", "[unit][policy]") {
+    UpstreamSelector selector(2);
+    selector.doubted(0, start);
+    selector.trusted(0);
+    CHECK_FALSE(selector.is_doubted(0, start));
+    CHECK(selector.pick(start) == 0);
+
+    selector.doubted(0, start);
+    const TimePoint end = start + UpstreamSelector::doubt_period;
+    CHECK(selector.pick(end - 1ms) == 1);
+    CHECK(selector.pick(end) == 0);
 }
 
 TEST_CASE("UpstreamSelector has no terminal state, whatever fails", "[unit][policy]") {

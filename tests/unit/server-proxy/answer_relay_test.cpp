@@ -35,7 +35,9 @@ constexpr std::uint16_t client_id = 0x1234;  // of MessageBuilder
 
 struct Fixture {
     explicit Fixture(EdnsMode edns = EdnsMode::managed, std::size_t max = 100)
-        : relay({edns, max, 5s, 300}) {}
+        : relay({edns, policy::Padding::both, max, 5s}) {
+        relay.set_keepalive(30s);
+    }
 
     AnswerRelay::Accepted accept(const MessageBuilder& message, policy::TimePoint now = start) {
         return relay.accept_query(message.octets(), some_client, now, scratch);
@@ -195,6 +197,31 @@ TEST_CASE(
     CHECK(option_codes(server.exchange(test::query().opt(), said)).empty());
 }
 
+TEST_CASE("AnswerRelay tells the idle time in force (P-60, P-61)", "[unit][relay]") {
+    Fixture server;
+    const auto told = [&server] {
+        return options_of(server.exchange(test::query().opt({{11, {}}}), test::answer().opt()))[0]
+            .value;
+    };
+    CHECK(told() == Octets{1, 44});
+    server.relay.set_keepalive(2550ms);
+    CHECK(told() == Octets{0, 25});
+    server.relay.set_keepalive(0s);
+    CHECK(told() == Octets{0, 0});
+}
+
+TEST_CASE("AnswerRelay without padding answers as it was answered", "[unit][relay]") {
+    Fixture server;
+    AnswerRelay relay({EdnsMode::managed, policy::Padding::off, 1, 5s});
+    const auto query =
+        relay.accept_query(padded_query().octets(), some_client, start, server.scratch);
+    CHECK(relay.is_padded(query.query));
+    policy::Outbox outbox;
+    const auto answer = test::answer().opt();
+    relay.finish_into(query.query, answer.octets(), outbox);
+    CHECK(outbox.size() == dns::frame_header_size + answer.size());
+}
+
 TEST_CASE(
     "AnswerRelay changes nothing of signed answers but the ID (P-75, P-108)", "[unit][relay]"
 ) {
@@ -306,7 +333,7 @@ TEST_CASE("AnswerRelay remembers where a query is asked, each place once", "[uni
     for (std::uint16_t number = 0; number < 4; ++number) {
         server.relay.add_route(id, on_socket(number, static_cast<std::uint16_t>(100 + number)));
     }
-    CHECK(server.relay.times_asked(id) == 4);
+    CHECK(server.relay.was_asked(id));
     CHECK_FALSE(server.relay.drop_route(id, on_socket(3)));  // one more than it remembers
     CHECK_FALSE(server.relay.drop_route(id, {Route::Kind::stream, 0, 1, 0, 0}));
     CHECK_FALSE(server.relay.drop_route(id, {Route::Kind::datagram, 1, 1, 0, 0}));
@@ -315,7 +342,7 @@ TEST_CASE("AnswerRelay remembers where a query is asked, each place once", "[uni
 
     server.relay.forget(id);
     const auto next = server.query(test::query());  // in the same memory
-    CHECK(server.relay.times_asked(next) == 0);
+    CHECK_FALSE(server.relay.was_asked(next));
     for (const Route& route : server.relay.routes(next)) {
         CHECK(route.kind == Route::Kind::none);
     }
@@ -350,4 +377,31 @@ TEST_CASE(
         INFO("seed " << seed);
         REQUIRE_NOTHROW(test::AnswerRelayModel(orders).run());
     }
+}
+
+TEST_CASE("AnswerRelay tells two routes to one place apart by their ID", "[unit][relay]") {
+    Fixture server;
+    const auto id = server.query(test::query());
+    server.relay.add_route(id, on_socket(1, 100));
+    server.relay.add_route(id, on_socket(1, 200));
+    CHECK(server.relay.drop_route(id, on_socket(1, 200))->wire_id == 200);
+    CHECK(
+        server.relay.drop_route(id, on_socket(1, 300))->wire_id == 100
+    );  // the place alone decides
+    CHECK_FALSE(server.relay.drop_route(id, on_socket(1, 100)));
+}
+
+TEST_CASE("AnswerRelay sends alone what lost its connection twice", "[unit][relay]") {
+    Fixture server;
+    const auto id = server.query(test::query());
+    CHECK_FALSE(server.relay.goes_alone(id));
+    CHECK(server.relay.note_loss(id));
+    CHECK_FALSE(server.relay.goes_alone(id));
+    CHECK(server.relay.note_loss(id));
+    CHECK(server.relay.goes_alone(id));
+    CHECK(server.relay.note_loss(id));
+    CHECK_FALSE(server.relay.note_loss(id));  // enough
+
+    server.relay.forget(id);
+    CHECK_FALSE(server.relay.goes_alone(server.query(test::query())));  // in the same memory
 }

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/admissions.hpp"
+
+#include <utility>
+
+namespace dotpair::net {
+
+struct Admissions::State {
+    std::size_t most;
+    SharedLimits* limits;
+    std::function<void()> on_last_gone;
+    std::size_t count = 0;
+};
+
+struct Admissions::Admission {
+    Admission(std::shared_ptr<State> its_state, const policy::SourceAddress& its_source)
+        : state(std::move(its_state)), source(its_source) {
+        ++state->count;
+    }
+
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+
+    ~Admission() {
+        if (state->limits != nullptr) {
+            state->limits->release(source);
+        }
+        if (--state->count == 0 && state->on_last_gone) {
+            state->on_last_gone();
+        }
+    }
+
+    std::shared_ptr<State> state;
+    policy::SourceAddress source;
+};
+
+Admissions::Admissions(std::size_t most, SharedLimits* limits, std::function<void()> on_last_gone)
+    : state_(std::make_shared<State>(State{most, limits, std::move(on_last_gone)})) {}
+
+Admissions::~Admissions() {
+    state_->on_last_gone = nullptr;
+}
+
+std::shared_ptr<void> Admissions::admit(const policy::SourceAddress& source) {
+    using Verdict = policy::ConnectionLimits::Verdict;
+    if (state_->count >= state_->most ||
+        (state_->limits != nullptr && state_->limits->admit(source) != Verdict::admitted)) {
+        return nullptr;
+    }
+    return std::make_shared<Admission>(state_, source);
+}
+
+std::size_t Admissions::size() const {
+    return state_->count;
+}
+
+}  // namespace dotpair::net

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "common/net/upstream_address.hpp"
+
+#include <algorithm>
+
+namespace dotpair::net {
+namespace {
+
+constexpr std::uint16_t dot_port = 853;
+
+/// What a certificate can name: internationalized names in their ASCII form, and addresses. A dot
+/// in front would let any name below match.
+bool can_be_name(std::string_view name) {
+    constexpr std::string_view allowed =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
+    return !name.empty() && name.size() <= 254 && name[0] != '.' &&
+           name.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+std::string quoted(std::string_view item) {
+    return "\"" + std::string(item) + "\"";
+}
+
+/// Cuts `prefix` off; false when `item` begins otherwise.
+bool take(std::string_view& item, std::string_view prefix) {
+    if (!item.starts_with(prefix)) {
+        return false;
+    }
+    item.remove_prefix(prefix.size());
+    return true;
+}
+
+/// One of the parts behind the address. Returns what is wrong with it; empty: nothing.
+std::string add_part(UpstreamAddress& upstream, std::string_view part) {
+    std::string_view value = part;
+    if (take(value, "pin=sha256/")) {
+        const auto pin = parse_pin(value);
+        if (!pin) {
+            return quoted(part) + ": a pin is 44 characters of base64";
+        }
+        upstream.pins.push_back(*pin);
+    } else if (take(value, "tlsa=")) {
+        auto record = parse_tlsa(value);
+        if (!record) {
+            return quoted(part) +
+                   ": a TLSA record is USAGE/SELECTOR/MATCHING/HEX, such as 3/1/1/ and the 64 hex "
+                   "digits of a SHA-256";
+        }
+        upstream.tlsa.push_back(std::move(*record));
+    } else if (take(value, "profile=")) {
+        if (upstream.profile || (value != "strict" && value != "opportunistic")) {
+            return quoted(part) + ": a profile is strict or opportunistic, given once";
+        }
+        upstream.profile =
+            value == "strict" ? policy::Profile::strict : policy::Profile::opportunistic;
+    } else {
+        return quoted(part) +
+               " is not pin=sha256/BASE64, tlsa=USAGE/SELECTOR/MATCHING/HEX or profile=PROFILE";
+    }
+    return {};
+}
+
+}  // namespace
+
+UpstreamAddress parse_upstream(std::string_view option, std::string_view text) {
+    UpstreamAddress upstream;
+    std::size_t comma = text.find(',');
+    const std::string_view where = text.substr(0, comma);
+    const std::size_t hash = where.find('#');
+    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port);
+    if (hash != std::string_view::npos) {
+        upstream.name = where.substr(hash + 1);
+        if (!can_be_name(upstream.name)) {
+            refuse_value(option, text, "a host name or an address has to follow the '#'");
+        }
+    }
+    while (comma != std::string_view::npos) {
+        const std::size_t begin = comma + 1;
+        comma = text.find(',', begin);
+        const std::size_t size = comma == std::string_view::npos ? comma : comma - begin;
+        const std::string wrong = add_part(upstream, text.substr(begin, size));
+        if (!wrong.empty()) {
+            refuse_value(option, text, wrong);
+        }
+    }
+    if (upstream.name.empty() && !std::ranges::all_of(upstream.tlsa, &TlsaRecord::is_key_alone)) {
+        refuse_value(
+            option,
+            text,
+            "a TLSA record of usage 0, 1 or 2 needs a name as well: ADDR#NAME,tlsa=..."
+        );
+    }
+    return upstream;
+}
+
+}  // namespace dotpair::net

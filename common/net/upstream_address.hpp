@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/net/endpoint.hpp"
+#include "common/net/tls_identity.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dotpair::net {
+
+/// One `--upstream`: ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/HEX][,profile=PROFILE].
+/// pin and tlsa may come several times.
+struct UpstreamAddress {
+    Endpoint endpoint;
+    std::string name;
+    std::vector<SpkiPin> pins;
+    std::vector<TlsaRecord> tlsa;
+    std::optional<policy::Profile> profile;  // nothing: that of `--profile`
+};
+
+/// Throws ConfigError: what is written wrong, and records that make no sense without a name.
+UpstreamAddress parse_upstream(std::string_view option, std::string_view text);
+
+}  // namespace dotpair::net

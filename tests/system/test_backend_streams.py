@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""A resolver that is asked by TCP and ends connections: it costs nobody else an answer."""
+
+import collections
+import unittest
+
+from harness import wire
+from harness.cases import WithPair, answer_at_once
+from harness.exchange import ask_udp, exchange_udp
+from harness.fake_backend import first_label, later
+
+POISON = b"poison"
+UNKNOWN_OPCODE = 14
+
+
+class ClosingConnections(WithPair):
+    def handle(self, request):
+        """Like servers that close on what they dislike: the other queries are under way then."""
+        if first_label(request.data) == POISON:
+            request.reset()
+        else:
+            later(0.02, answer_at_once, request)
+
+    def ask(self, queries):
+        self.start(self.handle, server_options={"backend_transport": "tcp"})
+        answers = exchange_udp(self.pair.port, queries, window=len(queries))
+        self.assertEqual(answers.missing(), [])
+        return answers.by_index
+
+    def times_asked(self, part):
+        """How often the backend saw each question that contains `part`."""
+        seen = collections.Counter(bytes(request.data[12:]) for request in self.backend.requests
+                                   if part in request.data)
+        return list(seen.values())
+
+    def test_a_query_that_ends_its_connection_costs_the_others_nothing_P11_P42(self):
+        good = [wire.query(f"n{number}.test", 1, number) for number in range(200)]
+        bad = [wire.query(f"poison.p{number}.test", 1, 1000 + number) for number in range(20)]
+        mixed = [query for number in range(20) for query in good[10 * number:10 * number + 10] + [bad[number]]]
+        for query, answer in zip(mixed, self.ask(mixed)):
+            wanted = wire.SERVFAIL if query in bad else wire.NOERROR
+            self.assertEqual(wire.rcode(answer), wanted, query)
+        self.assertLessEqual(max(self.times_asked(POISON)), 4)
+        self.assertEqual(wire.rcode(ask_udp(self.pair.port, good[0])), wire.NOERROR, "the backend is left alone")
+
+    def test_what_may_not_be_asked_twice_survives_the_ends_of_others_P113_P114(self):
+        once = [wire.query(f"once{number}.test", 1, number, opcode=UNKNOWN_OPCODE) for number in range(20)]
+        bad = [wire.query(f"poison.p{number}.test", 1, 1000 + number) for number in range(20)]
+        mixed = [query for pair in zip(once, bad) for query in pair]
+        for query, answer in zip(mixed, self.ask(mixed)):
+            self.assertEqual(wire.rcode(answer), wire.SERVFAIL if query in bad else wire.NOERROR, query)
+        self.assertEqual(set(self.times_asked(b"once")), {1})
+
+
+if __name__ == "__main__":
+    unittest.main()
