@@ -111,7 +111,7 @@ void UpstreamPool::dial_if_needed(Company company) {
         if (connection.company != company) {
             continue;
         }
-        room -= connection.stream->peer() == *upstream ? 1 : 0;
+        room -= connection.stream->peer() == *upstream ? 1U : 0U;
         if (room == 0 || !connection.stream->is_open()) {
             return;
         }
