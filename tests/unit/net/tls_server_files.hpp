@@ -90,7 +90,9 @@ inline bool resumes(net::TlsClientContext& client, const net::TlsServerContext& 
 }
 
 inline net::TlsClientContext trusting_client() {
-    return net::TlsClientContext({.name = {}, .pins = {}, .ca_file = {}, .authenticate = false});
+    net::TlsIdentity anybody;
+    anybody.profile = policy::Profile::opportunistic;
+    return net::TlsClientContext(anybody);
 }
 
 }  // namespace dotpair::test
