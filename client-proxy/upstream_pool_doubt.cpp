@@ -2,7 +2,6 @@
 // What the pool makes of an upstream that did not prove who it is (RFC 8310 section 5, P-23).
 #include "client-proxy/upstream_pool.hpp"
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
 namespace dotpair::client {
@@ -33,7 +32,7 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
     }
     const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
     gone->close();
-    boost::asio::post(loop_.context(), [gone] {});  // it is in the middle of a call of its own
+    loop_.destroy_later(gone);
     dial_if_needed();
     return true;
 }

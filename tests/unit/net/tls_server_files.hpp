@@ -90,7 +90,9 @@ inline bool resumes(net::TlsClientContext& client, const net::TlsServerContext& 
 }
 
 inline net::TlsClientContext trusting_client() {
-    return net::TlsClientContext({.name = {}, .pins = {}, .ca_file = {}, .authenticate = false});
+    return net::TlsClientContext(
+        {.name = {}, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
 }
 
 }  // namespace dotpair::test
