@@ -11,8 +11,9 @@ namespace {
 constexpr std::size_t edit_room =
     dns::empty_opt_size + 2 * dns::option_header_size + dns::query_padding_block;
 constexpr std::size_t answer_room = dns::option_header_size + 2;  // keepalive and its value
-constexpr std::uint8_t max_times_written = 16;  // whatever becomes of the connections
-constexpr std::size_t kept_capacity = 1024;     // of a query's memory when it serves the next
+constexpr std::uint8_t shared_losses = 2;  // in company; from then on it is written alone
+constexpr std::uint8_t max_losses = 4;
+constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
 /// Of an OPT that we add: what the app takes without one, and the answer's own OPT. More would let
 /// a resolver fill an answer beyond what the app can take, which it then would get cut.
 constexpr std::uint16_t added_udp_size = dns::default_udp_size + dns::empty_opt_size;
@@ -58,7 +59,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.question_hash = layout.question_hash;
     query.original_id = dns::header::id(message);
     query.is_written = false;
-    query.times_written = 0;
+    query.losses = 0;
     query.from = from;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
@@ -122,8 +123,7 @@ bool QueryRelay::write_query(
     query.connection = connection;
     query.wire_id = wire_id;
     query.is_written = true;
-    ++query.times_written;
-    queries_.dequeue(waiting, id);
+    queries_.dequeue(queue_of(company(id)), id);
     return true;
 }
 
@@ -136,7 +136,11 @@ std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
 bool QueryRelay::may_write_again(QueryId id) {
     Query& query = queries_.at(id);
     query.is_written = false;
-    return query.opcode == dns::Opcode::query && query.times_written < max_times_written;
+    return query.opcode == dns::Opcode::query && ++query.losses < max_losses;
+}
+
+Company QueryRelay::company(QueryId id) {
+    return queries_.at(id).losses < shared_losses ? Company::shared : Company::alone;
 }
 
 std::optional<QueryId> QueryRelay::match_answer(

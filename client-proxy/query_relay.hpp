@@ -22,6 +22,9 @@ namespace dotpair::client {
 
 enum class Transport : std::uint8_t { udp, tcp };
 
+/// Whether a query shares its connection with others.
+enum class Company : std::uint8_t { shared, alone };
+
 using QueryId = policy::SlotId;
 
 /// The client's heart, without sockets: an app's query in, a frame for the upstream out; an answer
@@ -80,7 +83,8 @@ public:
     std::optional<Written> written(QueryId query);
 
     /// Its connection is gone. True: the query may be written again (a QUERY, and not too often
-    /// yet: P-114).
+    /// yet: P-114). One that has lost its connection again and again may itself be the cause: it
+    /// goes alone from then on.
     bool may_write_again(QueryId query);
 
     /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
@@ -111,13 +115,17 @@ public:
 
     std::optional<policy::TimePoint> next_deadline() const { return queries_.next_deadline(); }
 
+    Company company(QueryId query);
+
     /// Queries that wait for a connection, first come first served.
-    void wait(QueryId query) { queries_.enqueue(waiting, query); }
+    void wait(QueryId query) { queries_.enqueue(queue_of(company(query)), query); }
 
-    std::optional<QueryId> first_waiting() const { return queries_.front(waiting); }
+    std::optional<QueryId> first_waiting(Company company) const {
+        return queries_.front(queue_of(company));
+    }
 
-    std::optional<QueryId> waiting_behind(QueryId query) const {
-        return queries_.behind(waiting, query);
+    std::optional<QueryId> waiting_behind(QueryId query) {
+        return queries_.behind(queue_of(company(query)), query);
     }
 
     /// What upstream is sent for it. Valid until the query ends.
@@ -132,7 +140,9 @@ public:
     std::size_t size() const { return queries_.size(); }
 
 private:
-    static constexpr std::size_t waiting = 0;  // the queue's number
+    static constexpr std::size_t queue_of(Company company) {
+        return static_cast<std::size_t>(company);
+    }
 
     struct Query {
         std::vector<std::uint8_t> message;  // as edited for the upstream, the app's ID in it
@@ -141,7 +151,7 @@ private:
         std::uint16_t original_id = 0;
         std::uint16_t wire_id = 0;
         bool is_written = false;
-        std::uint8_t times_written = 0;
+        std::uint8_t losses = 0;
         Transport from = Transport::udp;
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
@@ -155,7 +165,7 @@ private:
     void end(QueryId id, Query& query);
 
     Settings settings_;
-    policy::SlotTable<Query, 1> queries_;
+    policy::SlotTable<Query, 2> queries_;
     std::optional<policy::Duration> idle_time_;
 };
 

@@ -10,15 +10,10 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::chrono::seconds suspicious_wait{1};
+constexpr std::size_t lone_connections_per_upstream = 8;
 
 std::string label_of(const net::UpstreamAddress& address) {
     return net::to_string(address.endpoint) + (address.name.empty() ? "" : "#" + address.name);
-}
-
-/// What an app may be told of a reason: not the pins behind the semicolon (P-98).
-std::string public_part(const std::string& reason) {
-    return reason.substr(0, reason.find(';'));
 }
 
 }  // namespace
@@ -57,17 +52,19 @@ UpstreamPool::~UpstreamPool() = default;
 void UpstreamPool::send(QueryId query) {
     if (!write(query)) {
         relay_.wait(query);
-        dial_if_needed();
+        dial_if_needed(relay_.company(query));
     }
 }
 
 /// On the first open connection, by preference of its upstream, on which there is room, and its ID
 /// where that counts.
 bool UpstreamPool::write(QueryId query) {
+    const Company company = relay_.company(query);
     for (Connection& connection : connections_) {
         net::QueryConnection& stream = *connection.stream;
-        if (stream.can_take_query() &&
+        if (connection.can_take(company) &&
             relay_.write_query(query, stream.ids(), stream.outbox(), connection.number)) {
+            connection.was_used = true;
             stream.queries_changed();
             return true;
         }
@@ -77,12 +74,12 @@ bool UpstreamPool::write(QueryId query) {
 
 /// First come, first served; a signed query whose ID is taken waits alone and lets others pass.
 void UpstreamPool::write_waiting() {
-    auto query = relay_.first_waiting();
+    auto query = relay_.first_waiting(Company::shared);
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
             std::ranges::none_of(connections_, [](const Connection& connection) {
-                return connection.stream->can_take_query();
+                return connection.can_take(Company::shared);
             });
         if (nobody_can) {
             break;
@@ -90,36 +87,39 @@ void UpstreamPool::write_waiting() {
         write(*query);
         query = next;
     }
+    query = relay_.first_waiting(Company::alone);
+    while (query && write(*query)) {
+        query = relay_.first_waiting(Company::alone);
+    }
     dial_for_waiting();
 }
 
-bool UpstreamPool::is_dialing() const {
-    return std::ranges::any_of(connections_, [](const Connection& connection) {
-        return !connection.stream->is_open();
-    });
-}
-
-std::size_t UpstreamPool::connections_to(std::size_t upstream) const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        connections_,
-        [upstream](const Connection& connection) { return connection.stream->peer() == upstream; }
-    ));
+bool UpstreamPool::is_anybody_waiting() const {
+    return relay_.first_waiting(Company::shared) || relay_.first_waiting(Company::alone);
 }
 
 /// One dial at a time, and only while somebody waits: an upstream that fails is not hammered.
-void UpstreamPool::dial_if_needed() {
-    if (is_dialing()) {
-        return;
-    }
+void UpstreamPool::dial_if_needed(Company company) {
     const auto upstream = selector_.pick(loop_.now());
     if (!upstream) {
         retry_.arm(selector_.next_retry());
-    } else if (connections_to(*upstream) < config_.connections_per_upstream) {
-        dial(*upstream);
+        return;
     }
+    std::size_t room = company == Company::shared ? config_.connections_per_upstream
+                                                  : lone_connections_per_upstream;
+    for (const Connection& connection : connections_) {
+        if (connection.company != company) {
+            continue;
+        }
+        room -= connection.stream->peer() == *upstream ? 1 : 0;
+        if (room == 0 || !connection.stream->is_open()) {
+            return;
+        }
+    }
+    dial(*upstream, company);
 }
 
-void UpstreamPool::dial(std::size_t upstream) {
+void UpstreamPool::dial(std::size_t upstream, Company company) {
     Upstream& to = upstreams_[upstream];
     net::QueryConnection::Owner& owner = *this;
     net::ConnectionSettings settings = settings_;
@@ -136,7 +136,7 @@ void UpstreamPool::dial(std::size_t upstream) {
     const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
         return rank(connection.stream->peer()) > rank(upstream);
     });
-    connections_.insert(behind, {next_number_++, std::move(stream)});
+    connections_.insert(behind, {next_number_++, company, false, std::move(stream)});
 }
 
 net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
@@ -148,8 +148,10 @@ net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
 }
 
 void UpstreamPool::dial_for_waiting() {
-    if (relay_.first_waiting()) {
-        dial_if_needed();
+    for (const Company company : {Company::shared, Company::alone}) {
+        if (relay_.first_waiting(company)) {
+            dial_if_needed(company);
+        }
     }
 }
 
@@ -172,130 +174,32 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     }
 }
 
-void UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
+bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
     QueryRelay::Unmatched why{};
     const auto query = relay_.match_answer(connection.ids(), answer, why);
-    if (query) {
-        handler_.on_answer(*query, answer);
-        if (const auto told = relay_.take_idle_time()) {
-            connection.limit_idle_time(*told);
-        }
-    } else {
+    if (!query) {
         counters_.unmatched.add();
+        return false;
     }
+    handler_.on_answer(*query, answer);
+    if (const auto told = relay_.take_idle_time()) {
+        connection.limit_idle_time(*told);
+    }
+    return true;
 }
 
 void UpstreamPool::on_answers_end() {
     handler_.on_answers_end();
-    if (relay_.first_waiting()) {
+    drop_used_up();
+    if (is_anybody_waiting()) {
         write_waiting();
     }
 }
 
 void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
-    if (relay_.first_waiting()) {
+    if (is_anybody_waiting()) {
         write_waiting();
     }
-}
-
-UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
-    const auto found = std::ranges::find_if(connections_, [&stream](const Connection& connection) {
-        return connection.stream.get() == &stream;
-    });
-    Connection taken = std::move(*found);
-    connections_.erase(found);
-    return taken;
-}
-
-void UpstreamPool::on_disconnected(
-    net::QueryConnection& connection, bool was_open, const std::string& reason
-) {
-    const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
-    loop_.destroy_later(gone);
-    const std::vector<QueryId> unanswered = gone->ids().take_all();
-    if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
-        upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
-    }
-    note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
-    // The end of a connection that had served is no failure (R-1); one that took queries and
-    // answered none is.
-    if (!was_open || (!unanswered.empty() && !gone->has_answered())) {
-        failed(gone->peer(), reason);
-    } else {
-        spdlog::debug(
-            "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
-        );
-    }
-    const std::string text = "connection to " + upstreams_[gone->peer()].label + " lost";
-    for (const QueryId query : unanswered) {
-        if (relay_.may_write_again(query)) {
-            counters_.written_again.add();
-            relay_.wait(query);
-        } else {
-            handler_.on_query_failed(
-                query, {dns::Rcode::servfail, dns::extended_error::network_error, text}
-            );
-        }
-    }
-    if (relay_.first_waiting()) {
-        write_waiting();
-    }
-}
-
-/// Some servers read one message of a record and leave the rest to time out (dnsdist 1.7 as it
-/// comes): they close politely, long after they were asked. From then on they get one message a
-/// record; a mere restart does not wait that long.
-void UpstreamPool::note_record_loss(
-    std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
-) {
-    const bool was_left_waiting = std::ranges::any_of(unanswered, [this](QueryId query) {
-        return loop_.now() - relay_.accepted_at(query) > suspicious_wait;
-    });
-    if (is_orderly && was_left_waiting && !upstreams_[upstream].one_message_per_record) {
-        upstreams_[upstream].one_message_per_record = true;
-        spdlog::info("upstream reads one message a record addr={}", upstreams_[upstream].label);
-    }
-}
-
-/// It takes queries and leaves most unanswered: what is in flight goes to a fresh one.
-void UpstreamPool::replace_if_sick(net::QueryConnection& connection) {
-    if (connection.is_sick()) {
-        connection.close();
-        on_disconnected(connection, false, "too many queries without an answer");
-    }
-}
-
-void UpstreamPool::failed(std::size_t upstream, const std::string& reason) {
-    Upstream& it = upstreams_[upstream];
-    selector_.failed(upstream, loop_.now(), loop_.random_fraction());
-    // One line per change: the same failure again is no news.
-    if (it.last_error != reason) {
-        spdlog::warn("upstream down addr={} reason=\"{}\"", it.label, reason);
-        it.last_error = reason;
-    }
-}
-
-dns::ErrorReason UpstreamPool::abandon(QueryId query) {
-    if (const auto written = relay_.written(query)) {
-        for (Connection& connection : connections_) {
-            if (connection.number == written->connection) {
-                connection.stream->ids().abandon(written->wire_id);
-                connection.stream->queries_changed();
-                reason_text_ =
-                    "no answer from upstream " + upstreams_[connection.stream->peer()].label;
-                replace_if_sick(*connection.stream);
-                return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
-            }
-        }
-    }
-    reason_text_ = "no upstream reached";
-    for (const Upstream& upstream : upstreams_) {
-        if (!upstream.last_error.empty()) {
-            reason_text_ = upstream.label + ": " + public_part(upstream.last_error);
-            break;
-        }
-    }
-    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
 }
 
 std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t attempt) {

@@ -72,17 +72,24 @@ private:
 
     struct Connection {
         std::uint32_t number = 0;
+        Company company = Company::shared;
+        bool was_used = false;
         std::unique_ptr<net::QueryConnection> stream;
+
+        bool can_take(Company wanted) const {
+            return company == wanted && stream->can_take_query() &&
+                   (wanted == Company::shared || !was_used);
+        }
     };
 
     bool write(QueryId query);
     void write_waiting();
-    void dial_if_needed();
-    void dial(std::size_t upstream);
+    void dial_if_needed(Company company);
+    void dial(std::size_t upstream, Company company);
     net::TlsSession start_session(Upstream& upstream) const;
-    bool is_dialing() const;
+    bool is_anybody_waiting() const;
+    void drop_used_up();
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
-    std::size_t connections_to(std::size_t upstream) const;
     void dial_for_waiting();
     void note_record_loss(
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
@@ -92,7 +99,7 @@ private:
     Connection take(const net::QueryConnection& stream);
 
     void on_connected(net::QueryConnection& connection) override;
-    void on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
+    bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;
     void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)

@@ -30,10 +30,10 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
     if (was_doubted || selector_.pick(loop_.now()) == peer) {
         return false;
     }
-    const std::shared_ptr<net::QueryConnection> gone = take(connection).stream;
-    gone->close();
-    loop_.destroy_later(gone);
-    dial_if_needed();
+    Connection gone = take(connection);
+    gone.stream->close();
+    loop_.destroy_later(std::move(gone.stream));  // it is in the middle of a call of its own
+    dial_if_needed(gone.company);
     return true;
 }
 

@@ -96,18 +96,19 @@ void BackendStreams::on_connected(net::QueryConnection& /*connection*/) {
     events_.on_backend_room(backend_);
 }
 
-void BackendStreams::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
+bool BackendStreams::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
     if (answer.size() < dns::header_size || !dns::header::is_answer(answer)) {
         events_.on_backend_unmatched();
-        return;
+        return false;
     }
     const auto [match, query] =
         connection.ids().match(dns::header::id(answer), dns::hash_question(answer));
     if (match == policy::PendingQueries::Match::found) {
         events_.on_backend_answer(route(*find(connection), dns::header::id(answer)), query, answer);
-    } else {
-        events_.on_backend_unmatched();
+        return true;
     }
+    events_.on_backend_unmatched();
+    return false;
 }
 
 void BackendStreams::on_answers_end() {

@@ -67,7 +67,7 @@ private:
     }
 
     void on_connected(net::QueryConnection& connection) override;
-    void on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
+    bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;
     void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)

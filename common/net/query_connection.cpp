@@ -63,8 +63,7 @@ void QueryConnection::on_open() {
 }
 
 void QueryConnection::on_message(dns::Bytes message) {
-    has_answered_ = true;
-    owner_.on_answer(*this, message);
+    has_answered_ = owner_.on_answer(*this, message) || has_answered_;
 }
 
 void QueryConnection::on_drained() {

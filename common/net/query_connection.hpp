@@ -18,8 +18,9 @@ public:
     public:
         virtual ~Owner() = default;
         virtual void on_connected(QueryConnection& connection) = 0;
-        /// May be edited; valid until on_answers_end() returns.
-        virtual void on_answer(QueryConnection& connection, dns::Bytes answer) = 0;
+        /// May be edited; valid until on_answers_end() returns. Returns whether somebody had waited
+        /// for it.
+        virtual bool on_answer(QueryConnection& connection, dns::Bytes answer) = 0;
         virtual void on_answers_end() = 0;
         /// can_take_query() may have turned true because enough was written.
         virtual void on_room(QueryConnection& connection) = 0;
@@ -59,7 +60,7 @@ public:
     /// Too many IDs are lost to answers that never came: fit to be replaced.
     bool is_sick() const;
 
-    /// It has been of use.
+    /// It has been of use to somebody.
     bool has_answered() const { return has_answered_; }
 
     policy::PendingQueries& ids() { return ids_; }

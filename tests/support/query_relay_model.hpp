@@ -47,7 +47,7 @@ private:
         Octets asked;
         Transport from = Transport::udp;
         policy::TimePoint deadline;
-        int times_written = 0;
+        int losses = 0;
         std::optional<std::size_t> connection;  // where it is written
         std::uint16_t wire_id = 0;
     };
@@ -156,7 +156,6 @@ private:
         }
         check_frame(query, to, before);
         query.connection = number;
-        ++query.times_written;
     }
 
     void check_frame(Live& query, Connection& to, std::size_t before) {
@@ -259,7 +258,7 @@ private:
         for (const auto id : queries) {
             Live& query = find(id);
             const bool may =
-                dns::header::opcode(query.asked) == dns::Opcode::query && query.times_written < 16;
+                dns::header::opcode(query.asked) == dns::Opcode::query && ++query.losses < 4;
             expect(relay_.may_write_again(id) == may, "QUERY alone is written again");
             query.connection.reset();
             if (!may) {

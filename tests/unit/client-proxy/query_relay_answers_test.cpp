@@ -265,7 +265,23 @@ TEST_CASE("QueryRelay replays QUERY alone, and not for ever (P-113, P-114)", "[u
         relay.ids.take_all();
         ++times;
     } while (times < 100 && relay.relay.may_write_again(id));
-    CHECK(times == 16);
+    CHECK(times == 4);
+}
+
+TEST_CASE("QueryRelay lets a query go alone that lost its connection twice", "[unit][relay]") {
+    RelayFixture relay;
+    const auto id = relay.query(test::query());
+    for (const auto company : {Company::shared, Company::shared, Company::alone, Company::alone}) {
+        CHECK(relay.relay.company(id) == company);
+        relay.relay.wait(id);
+        CHECK(relay.relay.first_waiting(company) == id);
+        relay.write(id);
+        CHECK_FALSE(relay.relay.first_waiting(company));
+        relay.ids.take_all();
+        relay.relay.may_write_again(id);
+    }
+    relay.relay.forget(id);
+    CHECK(relay.relay.company(relay.query(test::query())) == Company::shared);
 }
 
 TEST_CASE("QueryRelay writes again what it wrote before, byte for byte (P-11)", "[unit][relay]") {
@@ -333,12 +349,12 @@ TEST_CASE("QueryRelay keeps waiting queries in line, and written ones out of it"
     for (const auto id : {a, b, c, a}) {
         relay.relay.wait(id);
     }
-    CHECK(relay.relay.first_waiting() == a);
+    CHECK(relay.relay.first_waiting(Company::shared) == a);
     CHECK(relay.relay.waiting_behind(a) == b);
     relay.write(b);
     CHECK(relay.relay.waiting_behind(a) == c);
     relay.relay.forget(a);
-    CHECK(relay.relay.first_waiting() == c);
+    CHECK(relay.relay.first_waiting(Company::shared) == c);
     relay.relay.forget(c);
-    CHECK_FALSE(relay.relay.first_waiting());
+    CHECK_FALSE(relay.relay.first_waiting(Company::shared));
 }

@@ -5,6 +5,8 @@
 #include <openssl/ocsp.h>
 
 #include <chrono>
+#include <ctime>
+#include <thread>
 
 using namespace dotpair;
 using namespace std::chrono_literals;
@@ -134,6 +136,25 @@ TEST_CASE("P-138: a response past its nextUpdate is not sent, with a warning", "
     server.reload();
     CHECK(server.warnings().empty());
     CHECK(staple_shown(server) == fresh);
+}
+
+TEST_CASE("P-138: a response that goes stale meanwhile is told of once", "[unit][net]") {
+    const Issued with;
+    ServerFiles files;
+    files.add(with.ecdsa);
+    const std::string file =
+        files.keep(response(with.root, with.ecdsa, {.next_update = std::chrono::seconds(2)}));
+    files.settings.ocsp_files = {file};
+    net::TlsServerContext server(files.settings);
+    const std::time_t stale_by = std::time(nullptr) + 2;
+    CHECK(server.warnings().empty());
+    CHECK(server.keep_up().empty());
+    while (std::time(nullptr) < stale_by) {
+        std::this_thread::sleep_for(10ms);
+    }
+    CHECK(staple_shown(server).empty());
+    REQUIRE(server.keep_up().size() == 1);
+    CHECK(server.keep_up().empty());
 }
 
 TEST_CASE("P-138: a response without nextUpdate does not age", "[unit][net]") {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// What becomes of queries whose connection, or whose time, is over.
+#include "client-proxy/upstream_pool.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace dotpair::client {
+namespace {
+
+constexpr std::chrono::seconds suspicious_wait{1};
+
+/// What an app may be told of a reason: not the pins behind the semicolon (P-98).
+std::string public_part(const std::string& reason) {
+    return reason.substr(0, reason.find(';'));
+}
+
+}  // namespace
+
+UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
+    const auto found = std::ranges::find_if(connections_, [&stream](const Connection& connection) {
+        return connection.stream.get() == &stream;
+    });
+    Connection taken = std::move(*found);
+    connections_.erase(found);
+    return taken;
+}
+
+void UpstreamPool::on_disconnected(
+    net::QueryConnection& connection, bool was_open, const std::string& reason
+) {
+    Connection lost = take(connection);
+    const bool was_alone = lost.company == Company::alone;
+    const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
+    loop_.destroy_later(gone);  // it is in the middle of a call of its own
+    const std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
+        upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
+    }
+    note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
+    // The end of a connection that had served is no failure; one that took queries and
+    // answered none is, unless it was a lone query that may have ended it.
+    if (!was_open || (!was_alone && !unanswered.empty() && !gone->has_answered())) {
+        failed(gone->peer(), reason);
+    } else {
+        spdlog::debug(
+            "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
+        );
+    }
+    const std::string text = "connection to " + upstreams_[gone->peer()].label + " lost";
+    for (const QueryId query : unanswered) {
+        if (relay_.may_write_again(query)) {
+            counters_.written_again.add();
+            relay_.wait(query);
+        } else {
+            handler_.on_query_failed(
+                query, {dns::Rcode::servfail, dns::extended_error::network_error, text}
+            );
+        }
+    }
+    if (is_anybody_waiting()) {
+        write_waiting();
+    }
+}
+
+/// Those that have answered their one query, or will not any more.
+void UpstreamPool::drop_used_up() {
+    for (std::size_t index = connections_.size(); index-- > 0;) {
+        const Connection& it = connections_[index];
+        if (it.company == Company::alone && it.was_used && it.stream->ids().pending_count() == 0) {
+            it.stream->close();
+            loop_.destroy_later(take(*it.stream).stream);
+        }
+    }
+}
+
+/// Some servers read one message of a record and leave the rest to time out (dnsdist 1.7 as it
+/// comes): they close politely, long after they were asked. From then on they get one message a
+/// record; a mere restart does not wait that long.
+void UpstreamPool::note_record_loss(
+    std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
+) {
+    const bool was_left_waiting = std::ranges::any_of(unanswered, [this](QueryId query) {
+        return loop_.now() - relay_.accepted_at(query) > suspicious_wait;
+    });
+    if (is_orderly && was_left_waiting && !upstreams_[upstream].one_message_per_record) {
+        upstreams_[upstream].one_message_per_record = true;
+        spdlog::info("upstream reads one message a record addr={}", upstreams_[upstream].label);
+    }
+}
+
+/// It takes queries and leaves most unanswered: what is in flight goes to a fresh one.
+void UpstreamPool::replace_if_sick(net::QueryConnection& connection) {
+    if (connection.is_sick()) {
+        connection.close();
+        on_disconnected(connection, false, "too many queries without an answer");
+    }
+}
+
+void UpstreamPool::failed(std::size_t upstream, const std::string& reason) {
+    Upstream& it = upstreams_[upstream];
+    selector_.failed(upstream, loop_.now(), loop_.random_fraction());
+    // One line per change: the same failure again is no news.
+    if (it.last_error != reason) {
+        spdlog::warn("upstream down addr={} reason=\"{}\"", it.label, reason);
+        it.last_error = reason;
+    }
+}
+
+dns::ErrorReason UpstreamPool::abandon(QueryId query) {
+    if (const auto written = relay_.written(query)) {
+        for (Connection& connection : connections_) {
+            if (connection.number == written->connection) {
+                connection.stream->ids().abandon(written->wire_id);
+                connection.stream->queries_changed();
+                reason_text_ =
+                    "no answer from upstream " + upstreams_[connection.stream->peer()].label;
+                replace_if_sick(*connection.stream);
+                drop_used_up();
+                return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
+            }
+        }
+    }
+    reason_text_ = "no upstream reached";
+    for (const Upstream& upstream : upstreams_) {
+        if (!upstream.last_error.empty()) {
+            reason_text_ = upstream.label + ": " + public_part(upstream.last_error);
+            break;
+        }
+    }
+    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
+}
+
+}  // namespace dotpair::client
