@@ -7,6 +7,7 @@
 
 using namespace dotpair;
 
+using client::Company;
 using dns::Rcode;
 using policy::EdnsMode;
 using test::has_opt;

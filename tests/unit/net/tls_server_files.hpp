@@ -90,9 +90,9 @@ inline bool resumes(net::TlsClientContext& client, const net::TlsServerContext& 
 }
 
 inline net::TlsClientContext trusting_client() {
-    net::TlsIdentity anybody;
-    anybody.profile = policy::Profile::opportunistic;
-    return net::TlsClientContext(anybody);
+    return net::TlsClientContext(
+        {.name = {}, .pins = {}, .ca_file = {}, .profile = policy::Profile::opportunistic}
+    );
 }
 
 }  // namespace dotpair::test
