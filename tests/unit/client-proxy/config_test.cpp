@@ -176,7 +176,7 @@ TEST_CASE("The client's help lists each option, and each has a bad value here", 
         known.insert(name);
     }
     CHECK(test::options_in(help) == known);
-    CHECK(help.find("[default: 4s]") != std::string::npos);
+    CHECK(help.find("[default: 4500ms]") != std::string::npos);
     CHECK(help.find("[default: strict]") != std::string::npos);
     CHECK(help.find("[default: 1MiB]") != std::string::npos);
 }

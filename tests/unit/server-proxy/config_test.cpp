@@ -58,6 +58,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"backend", "192.0.2.2@0"},
     {"backend-transport", "quic"},
     {"edns", "on"},
+    {"padding", "128"},
     {"workers", "1025"},
     {"idle-timeout", "30"},
     {"handshake-timeout", "0ms"},
@@ -108,6 +109,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
         "--backend=::1@5353",
         "--backend-transport=tcp",
         "--edns=verbatim",
+        "--padding=record",
         "--workers=2",
         "--idle-timeout=1s",
         "--handshake-timeout=2s",
@@ -139,6 +141,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
     CHECK(net::to_string(config.backends[0]) == "::1@5353");
     CHECK(config.backend_transport == server::BackendTransport::tcp);
     CHECK(config.edns == policy::EdnsMode::verbatim);
+    CHECK(config.padding == policy::Padding::record);
     CHECK(config.workers == 2);
     CHECK(config.idle_timeout == 1s);
     CHECK(config.handshake_timeout == 2s);
