@@ -132,7 +132,7 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
             where
         ));
     }
-    if (upstream.pins.size() == 1) {  // P-15
+    if (config.check_only && upstream.pins.size() == 1) {  // P-15
         config.warnings.push_back(fmt::format(
             "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
             where

@@ -169,13 +169,6 @@ class GoodCertificates(WithServers):
         self.assertEqual(re.findall("upstream up .* resumed=(yes|no) authenticated=yes", client.process.output),
                          ["no", "yes", "yes"])
 
-    def test_P15_a_single_pin_is_warned_of_once(self):
-        server = self.server(self.good)
-        client = self.client(f"{LOOPBACK}@{server.port},pin={self.good.pin}")
-        self.assert_answered(client)
-        client.stop()
-        self.assertEqual(client.process.output.count("add a backup pin"), 1)
-
 
 class Profiles(WithServers):
     def test_P23_an_opportunistic_client_warns_once_and_uses_the_server(self):
