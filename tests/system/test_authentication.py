@@ -36,7 +36,8 @@ class WithServers(unittest.TestCase):
         return server
 
     def client(self, *upstreams, **options):
-        client = Client(list(upstreams), **{"ca_file": self.authority.file, **options})
+        # One worker: each has connections, tickets and doubts of its own, which the tests count.
+        client = Client(list(upstreams), **{"ca_file": self.authority.file, "workers": 1, **options})
         self.addCleanup(client.stop)
         return client
 
