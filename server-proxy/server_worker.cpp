@@ -157,6 +157,7 @@ void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
     if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
         counters_.failures.add();
         relay_.fail_into(query, reason, client->outbox());
+        client->set_idle_timeout(idle_time_);
         client->answers_added();
         client->query_ended();
     } else {
@@ -190,6 +191,7 @@ void ServerWorker::on_client_opened(net::ClientConnection& client) {
         client.pad_records(dns::answer_padding_block);
     }
     adapt_idle_time();
+    client.set_idle_timeout(idle_time_);
     const net::TlsFacts facts = client.tls_facts();
     spdlog::debug(
         "client connected tls={} cipher={} alpn={} resumed={}",

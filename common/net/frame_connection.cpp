@@ -153,6 +153,7 @@ void FrameConnection::fail(const std::string& reason) {
     }
     Handler* const handler = std::exchange(handler_, nullptr);
     destroy();
+    loop_.send_buffer().clear();  // whatever the handler closes now begins an output of its own
     if (handler != nullptr) {
         handler->on_closed(reason);
     }
