@@ -35,6 +35,7 @@ UpstreamPool::UpstreamPool(
     settings_.message_timeout = config.query_timeout;
     settings_.idle_timeout = config.idle_timeout;
     settings_.queued_bytes = config.queued_bytes;
+    settings_.fast_open = config.tcp_fastopen;
     settings_.counters = &counters_.connections;
     for (const net::UpstreamAddress& address : config.upstreams) {
         const net::TlsIdentity identity = identity_of(address, config);
