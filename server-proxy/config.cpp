@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server-proxy/config.hpp"
 
+#include "common/app/hop_options.hpp"
 #include "common/app/options.hpp"
 #include "server-proxy/resolv_conf.hpp"
 
@@ -46,19 +47,10 @@ void bind_addresses(app::OptionSet& options, Config& config) {
          {"tcp", BackendTransport::tcp}},
         "how to ask; auto is UDP first, TCP for what UDP cannot carry"
     );
-    options.choice<policy::EdnsMode>(
-        "edns",
+    app::bind_hop_options(
+        options,
         config.edns,
-        {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
-        "rebuild keepalive and padding for each hop, or change the ID alone"
-    );
-    options.choice<policy::Padding>(
-        "padding",
         config.padding,
-        {{"off", policy::Padding::off},
-         {"edns", policy::Padding::edns},
-         {"record", policy::Padding::record},
-         {"both", policy::Padding::both}},
         "hide sizes from clients that pad: by the option, and what it may not touch by TLS 1.3 "
         "records"
     );

@@ -212,6 +212,18 @@ void ServerWorker::on_client_gone(
     adapt_idle_time();
 }
 
+void ServerWorker::on_client_refused(const net::Endpoint& from) {
+    log_.warn(
+        "client refused",
+        fmt::format(
+            "client refused addr={} reason=\"too many connections\" limit=\"--connections, "
+            "--connections-per-address\"",
+            from.address.to_string()
+        ),
+        loop_.now()
+    );
+}
+
 void ServerWorker::on_last_client_closed() {
     finish_draining();
 }

@@ -77,6 +77,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
     const auto id = connection.admission ? clients_.add(policy::TimePoint::max()) : std::nullopt;
     if (!id) {
         counters_.refused.add();
+        handler_.on_client_refused({peer.address(), peer.port()});
         return;
     }
     counters_.admitted.add();

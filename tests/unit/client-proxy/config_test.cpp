@@ -303,11 +303,19 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
     ));
 }
 
-TEST_CASE("P-15: a single pin is a warning, a pin with a backup is none", "[unit][client]") {
-    const auto single = test::read_words(client::read_config, {"--upstream", "192.0.2.1," + pin});
-    const auto with_backup =
-        test::read_words(client::read_config, {"--upstream", "192.0.2.1," + pin + "," + other_pin});
-    REQUIRE(single->warnings.size() == 1);
-    CHECK(is_one_line_with(single->warnings[0], {"192.0.2.1@853", "backup pin"}));
-    CHECK(with_backup->warnings.empty());
+TEST_CASE(
+    "P-15: --check-config warns of a single pin, not of one with a backup", "[unit][client]"
+) {
+    const auto warnings_of = [](const std::string& pins, bool check_only) {
+        std::vector<std::string> words{"--upstream", "192.0.2.1," + pins};
+        if (check_only) {
+            words.emplace_back("--check-config");
+        }
+        return test::read_words(client::read_config, words)->warnings;
+    };
+    const auto single = warnings_of(pin, true);
+    REQUIRE(single.size() == 1);
+    CHECK(is_one_line_with(single[0], {"192.0.2.1@853", "backup pin"}));
+    CHECK(warnings_of(pin + "," + other_pin, true).empty());
+    CHECK(warnings_of(pin, false).empty());  // ephemeral keys have no other
 }
