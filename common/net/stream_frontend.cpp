@@ -38,11 +38,29 @@ StreamFrontend::~StreamFrontend() {
 }
 
 void StreamFrontend::listen(const Endpoint& at, bool dual_stack) {
+    add_listener(at, dual_stack, [this] {
+        return tls_ == nullptr ? Security(std::nullopt) : Security(tls_->start_session());
+    });
+}
+
+void StreamFrontend::listen_in_clear(
+    const Endpoint& at, const std::optional<policy::StarttlsServer::Settings>& starttls
+) {
+    add_listener(at, false, [this, starttls] {
+        return !starttls ? Security(std::nullopt)
+                         : Security(std::make_unique<TlsUpgrade>(
+                               policy::StarttlsServer(*starttls),
+                               [tls = tls_] { return tls->start_session(); }
+                           ));
+    });
+}
+
+void StreamFrontend::add_listener(const Endpoint& at, bool dual_stack, const Secure& secure) {
     listeners_.push_back(std::make_unique<TcpListener>(
         loop_,
         at,
         dual_stack,
-        [this](boost::asio::ip::tcp::socket socket) { accept(std::move(socket)); }
+        [this, secure](boost::asio::ip::tcp::socket socket) { accept(std::move(socket), secure); }
     ));
 }
 
@@ -66,7 +84,7 @@ void StreamFrontend::stop() {
     }
 }
 
-void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
+void StreamFrontend::accept(boost::asio::ip::tcp::socket socket, const Secure& secure) {
     boost::system::error_code error;
     const auto peer = socket.remote_endpoint(error);
     if (error) {
@@ -85,12 +103,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
     client.from = {peer.address(), peer.port()};
     ClientConnection::Owner& owner = *this;
     client.connection = std::make_unique<ClientConnection>(
-        loop_,
-        owner,
-        *id,
-        connection,
-        settings_.queries_per_connection,
-        tls_ == nullptr ? std::nullopt : std::optional{tls_->start_session()}
+        loop_, owner, *id, connection, settings_.queries_per_connection, secure()
     );
     client.connection->adopt(std::move(socket));
 }
