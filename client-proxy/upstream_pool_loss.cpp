@@ -20,12 +20,16 @@ std::string public_part(const std::string& reason) {
 
 }  // namespace
 
-UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
-    const auto found = std::ranges::find_if(connections_, [&stream](const Connection& connection) {
+UpstreamPool::Connection& UpstreamPool::find(const net::QueryConnection& stream) {
+    return *std::ranges::find_if(connections_, [&stream](const Connection& connection) {
         return connection.stream.get() == &stream;
     });
-    Connection taken = std::move(*found);
-    connections_.erase(found);
+}
+
+UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
+    Connection& found = find(stream);
+    Connection taken = std::move(found);
+    connections_.erase(connections_.begin() + (&found - connections_.data()));
     return taken;
 }
 
@@ -43,7 +47,16 @@ void UpstreamPool::on_disconnected(
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is, unless it was a lone query that may have ended it.
-    if (!was_open || (!was_alone && !unanswered.empty() && !gone->has_answered())) {
+    const bool goes_on =
+        !lost.has_opened && has_other_transport(
+                                gone->peer(),
+                                lost.transport,
+                                gone->upgrade_failure().value_or(policy::TransportFailure::broken),
+                                reason
+                            );
+    if (goes_on) {
+        // By another way, as soon as somebody waits.
+    } else if (!was_open || (!was_alone && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
     } else {
         spdlog::debug(
