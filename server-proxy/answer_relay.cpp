@@ -18,7 +18,11 @@ AnswerRelay::AnswerRelay(const Settings& settings)
     : settings_(settings), queries_(settings.max_queries) {}
 
 AnswerRelay::Accepted AnswerRelay::accept_query(
-    dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
+    dns::ConstBytes message,
+    policy::SlotId client,
+    policy::TimePoint now,
+    dns::Bytes scratch,
+    policy::Leg leg
 ) {
     const auto answered = [&](const dns::ErrorReason& reason) {
         return Accepted{
@@ -49,6 +53,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     dns::EditableMessage editable{query.message, message.size(), layout};
     query.question_hash = layout.question_hash;
     query.client = client;
+    query.leg = leg;
     query.routes = {};
     query.original_id = dns::header::id(message);
     query.was_asked = false;
@@ -78,6 +83,14 @@ std::uint64_t AnswerRelay::question_hash(QueryId id) {
 
 policy::SlotId AnswerRelay::client(QueryId id) {
     return queries_.at(id).client;
+}
+
+policy::Leg AnswerRelay::leg(QueryId id) {
+    return queries_.at(id).leg;
+}
+
+std::size_t AnswerRelay::udp_size(QueryId id) {
+    return queries_.at(id).wishes.udp_size;
 }
 
 policy::TimePoint AnswerRelay::accepted_at(QueryId id) const {
@@ -136,17 +149,28 @@ bool AnswerRelay::note_loss(QueryId id) {
 
 void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
-    const dns::Bytes frame =
-        outbox.prepare(std::min(answer.size() + answer_room, dns::max_message_size));
-    std::memcpy(frame.data(), answer.data(), answer.size());
-    dns::header::set_id(frame, query.original_id);
-    dns::EditableMessage message{frame, answer.size(), {}};
+    const std::size_t room = std::min(answer.size() + answer_room, dns::max_message_size);
+    outbox.commit(write_answer(query, answer, outbox.prepare(room)).size);
+    end(id, query);
+}
+
+dns::ConstBytes AnswerRelay::finish_datagram(QueryId id, dns::ConstBytes answer, dns::Bytes out) {
+    Query& query = queries_.at(id);
+    dns::EditableMessage message = write_answer(query, answer, out);
+    return cut(id, query, message);
+}
+
+dns::EditableMessage AnswerRelay::write_answer(
+    const Query& query, dns::ConstBytes answer, dns::Bytes out
+) const {
+    std::memcpy(out.data(), answer.data(), answer.size());
+    dns::header::set_id(out, query.original_id);
+    dns::EditableMessage message{out, answer.size(), {}};
     if (settings_.edns == policy::EdnsMode::managed && query.wishes.has_opt) {
         message.layout = dns::inspect(message.bytes());
         add_options(query, message);
     }
-    outbox.commit(message.size);
-    end(id, query);
+    return message;
 }
 
 /// What the backend said of its own hop goes; what the client asked for on this hop comes (P-62,
@@ -157,26 +181,50 @@ void AnswerRelay::add_options(const Query& query, dns::EditableMessage& answer) 
         answer.layout.opt_count != 1 || dns::remove_hop_options(answer) == dns::Edit::impossible) {
         return;
     }
-    if (query.wishes.keepalive) {
+    if (query.wishes.keepalive && query.leg != policy::Leg::udp) {
         std::array<std::uint8_t, 2> timeout{};
         dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (query.wishes.padding && settings_.padding != policy::Padding::off) {
+    if (query.wishes.padding && settings_.padding != policy::Padding::off &&
+        query.leg == policy::Leg::tls) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
 }
 
 void AnswerRelay::fail_into(QueryId id, const dns::ErrorReason& reason, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
+    constexpr std::size_t room = dns::max_error_answer + answer_room;
+    outbox.commit(write_failure(query, reason, outbox.prepare(room)).size);
+    end(id, query);
+}
+
+dns::ConstBytes AnswerRelay::fail_datagram(
+    QueryId id, const dns::ErrorReason& reason, dns::Bytes out
+) {
+    Query& query = queries_.at(id);
+    dns::EditableMessage message = write_failure(query, reason, out);
+    return cut(id, query, message);
+}
+
+dns::EditableMessage AnswerRelay::write_failure(
+    Query& query, const dns::ErrorReason& reason, dns::Bytes out
+) const {
     dns::header::set_id(query.message, query.original_id);
-    const std::size_t room = dns::max_error_answer + answer_room;
-    const dns::Bytes frame = outbox.prepare(room);
-    dns::EditableMessage message{frame, dns::make_error_answer(query.message, reason, frame), {}};
+    dns::EditableMessage message{out, dns::make_error_answer(query.message, reason, out), {}};
     message.layout = dns::inspect(message.bytes());
     add_options(query, message);
-    outbox.commit(message.size);
+    return message;
+}
+
+/// Ends the query of a client on UDP.
+dns::ConstBytes AnswerRelay::cut(QueryId id, Query& query, dns::EditableMessage& answer) {
+    if (answer.size > query.wishes.udp_size) {
+        answer.layout = dns::inspect(answer.bytes());
+        dns::truncate_answer(answer, query.wishes.udp_size);
+    }
     end(id, query);
+    return answer.bytes();
 }
 
 void AnswerRelay::forget(QueryId id) {

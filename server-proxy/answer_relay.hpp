@@ -56,15 +56,22 @@ public:
     }
 
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
-    /// max_error_answer, apart from `message`.
+    /// max_error_answer, apart from `message`. `leg`: what it came on, and its answer goes on.
     Accepted accept_query(
-        dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
+        dns::ConstBytes message,
+        policy::SlotId client,
+        policy::TimePoint now,
+        dns::Bytes scratch,
+        policy::Leg leg = policy::Leg::tls
     );
 
     /// What the backend is asked, with room to set the ID. Stays in place until the query ends.
     dns::Bytes message(QueryId query);
     std::uint64_t question_hash(QueryId query);
     policy::SlotId client(QueryId query);
+    policy::Leg leg(QueryId query);
+    /// What its client takes over UDP.
+    std::size_t udp_size(QueryId query);
     policy::TimePoint accepted_at(QueryId query) const;
 
     /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
@@ -99,6 +106,11 @@ public:
 
     /// Frames an answer that says what went wrong. Ends the query.
     void fail_into(QueryId query, const dns::ErrorReason& reason, policy::Outbox& outbox);
+
+    /// The same without a frame, cut to what the client takes over UDP. The result lies in `out`.
+    /// REQUIRES: out.size() >= max_message_size, apart from `answer`.
+    dns::ConstBytes finish_datagram(QueryId query, dns::ConstBytes answer, dns::Bytes out);
+    dns::ConstBytes fail_datagram(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
 
     /// Ends the query without an answer: its client has gone, or a transfer has taken over.
     void forget(QueryId query);
@@ -135,10 +147,16 @@ private:
         std::uint8_t losses = 0;
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
+        policy::Leg leg = policy::Leg::tls;
         policy::HopWishes wishes;
     };
 
     void add_options(const Query& query, dns::EditableMessage& answer) const;
+    dns::EditableMessage write_answer(const Query& query, dns::ConstBytes answer, dns::Bytes out)
+        const;
+    dns::EditableMessage write_failure(Query& query, const dns::ErrorReason& reason, dns::Bytes out)
+        const;
+    dns::ConstBytes cut(QueryId id, Query& query, dns::EditableMessage& answer);
     void end(QueryId id, Query& query);
 
     Settings settings_;

@@ -43,7 +43,7 @@ bool Transfers::try_next(Transfer& transfer) {
     transfer.peer = target->peer;
     TransferStream::Sink& sink = *this;
     transfer.stream = std::make_unique<TransferStream>(loop_, sink, settings_, transfer.query);
-    transfer.stream->connect(target->endpoint, std::move(target->tls));
+    transfer.stream->connect(target->endpoint, std::move(target->security));
     return true;
 }
 
