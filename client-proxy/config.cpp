@@ -51,6 +51,15 @@ void bind_addresses(app::OptionSet& options, Config& config) {
     );
 }
 
+void bind_tcp(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "tcp-fastopen",
+        config.tcp_fastopen,
+        {{"off", false}, {"on", true}},
+        "send the TLS ClientHello in the SYN, where kernel and server allow it"
+    );
+}
+
 void bind_times(app::OptionSet& options, Config& config) {
     options.duration(
         "query-timeout",
@@ -186,6 +195,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
         "dotpair-client", "Answers plain DNS from apps by asking a DNS-over-TLS server."
     );
     bind_addresses(options, config);
+    bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
     options.process_options(config.log_level, config.check_only);

@@ -127,6 +127,15 @@ void check_tls(const net::TlsServerSettings& tls) {
     }
 }
 
+void bind_tcp(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "tcp-fastopen",
+        config.tcp_fastopen,
+        {{"off", false}, {"on", true}},
+        "take a client's TLS ClientHello in its SYN, where the kernel allows it"
+    );
+}
+
 void bind_times(app::OptionSet& options, Config& config) {
     options.duration("idle-timeout", config.idle_timeout, 24h, "a connection without queries");
     options.duration(
@@ -229,6 +238,7 @@ std::optional<Config> read_config(
     );
     bind_addresses(options, config);
     bind_tls(options, config);
+    bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
     options.process_options(config.log_level, config.check_only);
