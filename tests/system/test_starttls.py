@@ -35,7 +35,8 @@ class Together(WithServer):
     def start(self, server_options=None, **client_options):
         server = self.start_server(starttls="on", **(server_options or {}))
         upstream = f"{server.upstream(free_port())},plain-port={self.plain_port}"
-        client = Client(upstream, **client_options)
+        # What a worker has learned of an upstream, its connection and its tickets are its own.
+        client = Client(upstream, **{"workers": 1, **client_options})
         self.addCleanup(client.stop)
         return client
 
@@ -204,7 +205,7 @@ class ClientAlone(unittest.TestCase):
         self.server = UpgradingServer(respond, self.certificate)
         self.addCleanup(self.server.stop)
         upstream = f"{LOOPBACK}@{port or free_port()},pin={self.certificate.pin},plain-port={self.server.port}"
-        client = Client(upstream, transport=transport, profile=profile, **options)
+        client = Client(upstream, transport=transport, profile=profile, workers=1, **options)
         self.addCleanup(client.stop)
         return client
 
