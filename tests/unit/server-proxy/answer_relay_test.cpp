@@ -187,7 +187,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "AnswerRelay tells keepalive to those who asked, with an OPT (P-60, P-62)", "[unit][relay]"
+    "AnswerRelay tells keepalive to those who asked, with an OPT (P-56, P-60, P-62)",
+    "[unit][relay]"
 ) {
     Fixture server;
     const auto asks = test::query().opt({{11, {}}});
