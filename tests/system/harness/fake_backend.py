@@ -2,6 +2,7 @@
 """A backend in Python whose every answer a test decides."""
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -37,14 +38,19 @@ def first_label(data):
 
 
 class FakeBackend:
-    """Calls handler(request) for each query, in order of arrival; `requests` keeps them all."""
+    """Calls handler(request) for each query, in order of arrival; `requests` keeps them all. With a
+    certificate its TCP side is a DoT server."""
 
-    def __init__(self, handler, port=None):
+    def __init__(self, handler, port=None, certificate=None):
         self.port = port or free_port()
         self.requests = []
         self.changed = threading.Condition()
         self._handler = handler
         self._closed = False
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate.file, certificate.key)
         self._streams = []
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -78,6 +84,11 @@ class FakeBackend:
 
     def _serve_stream(self, stream, source):
         lock = threading.Lock()
+        if self._tls:
+            try:
+                stream = self._tls.wrap_socket(stream, server_side=True)
+            except OSError:
+                return
 
         def send(answer):
             try:

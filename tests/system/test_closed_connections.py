@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""A resolver that is asked by TCP and ends connections: it costs nobody else an answer."""
+"""Resolvers and DoT servers that end connections: it costs nobody else an answer."""
 
 import collections
 import unittest
 
 from harness import wire
-from harness.cases import WithPair, answer_at_once
+from harness.cases import answer_at_once
+from harness.certificates import Authority
 from harness.exchange import ask_udp, exchange_udp
-from harness.fake_backend import first_label, later
+from harness.fake_backend import FakeBackend, first_label, later
+from harness.ports import LOOPBACK
+from harness.programs import Client, Pair
 
 POISON = b"poison"
 UNKNOWN_OPCODE = 14
 
 
-class ClosingConnections(WithPair):
+class ClosingConnections:
     def handle(self, request):
         """Like servers that close on what they dislike: the other queries are under way then."""
         if first_label(request.data) == POISON:
@@ -22,8 +25,8 @@ class ClosingConnections(WithPair):
             later(0.02, answer_at_once, request)
 
     def ask(self, queries):
-        self.start(self.handle, server_options={"backend_transport": "tcp"})
-        answers = exchange_udp(self.pair.port, queries, window=len(queries))
+        self.start()
+        answers = exchange_udp(self.port, queries, window=len(queries))
         self.assertEqual(answers.missing(), [])
         return answers.by_index
 
@@ -41,7 +44,16 @@ class ClosingConnections(WithPair):
             wanted = wire.SERVFAIL if query in bad else wire.NOERROR
             self.assertEqual(wire.rcode(answer), wanted, query)
         self.assertLessEqual(max(self.times_asked(POISON)), 4)
-        self.assertEqual(wire.rcode(ask_udp(self.pair.port, good[0])), wire.NOERROR, "the backend is left alone")
+        self.assertEqual(wire.rcode(ask_udp(self.port, good[0])), wire.NOERROR, "the backend is left alone")
+
+
+class ByTheResolver(ClosingConnections, unittest.TestCase):
+    def start(self):
+        self.backend = FakeBackend(self.handle)
+        self.addCleanup(self.backend.stop)
+        pair = Pair(self.backend.port, server_options={"backend_transport": "tcp"})
+        self.addCleanup(pair.stop)
+        self.port = pair.port
 
     def test_what_may_not_be_asked_twice_survives_the_ends_of_others_P113_P114(self):
         once = [wire.query(f"once{number}.test", 1, number, opcode=UNKNOWN_OPCODE) for number in range(20)]
@@ -50,6 +62,16 @@ class ClosingConnections(WithPair):
         for query, answer in zip(mixed, self.ask(mixed)):
             self.assertEqual(wire.rcode(answer), wire.SERVFAIL if query in bad else wire.NOERROR, query)
         self.assertEqual(set(self.times_asked(b"once")), {1})
+
+
+class ByTheUpstream(ClosingConnections, unittest.TestCase):
+    def start(self):
+        certificate = Authority().issue()
+        self.backend = FakeBackend(self.handle, certificate=certificate)
+        self.addCleanup(self.backend.stop)
+        client = Client(f"{LOOPBACK}@{self.backend.port},pin={certificate.pin}", padding="off", query_timeout="8s")
+        self.addCleanup(client.stop)
+        self.port = client.port
 
 
 if __name__ == "__main__":
