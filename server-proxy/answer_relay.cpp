@@ -8,8 +8,6 @@
 namespace dotpair::server {
 namespace {
 
-// Keepalive with its value, and padding up to a whole block.
-constexpr std::size_t answer_room = 2 * dns::option_header_size + 2 + dns::answer_padding_block;
 constexpr std::uint8_t shared_losses = 2;  // in company; from then on it is asked alone
 constexpr std::uint8_t max_losses = 4;
 constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
@@ -22,11 +20,14 @@ AnswerRelay::AnswerRelay(const Settings& settings)
 AnswerRelay::Accepted AnswerRelay::accept_query(
     dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
 ) {
+    const dns::Layout layout = dns::inspect(message);
+    const policy::HopWishes wishes = policy::read_wishes(message, layout);
     const auto answered = [&](const dns::ErrorReason& reason) {
         return Accepted{
-            Accepted::Kind::answered, {}, dns::make_error_answer(message, reason, scratch)};
+            Accepted::Kind::answered,
+            {},
+            make_own_answer(message, reason, layout.signature, wishes, scratch)};
     };
-    const dns::Layout layout = dns::inspect(message);
     const policy::Intake intake = policy::classify(message, layout);
     switch (intake) {
         case policy::Intake::too_short:
@@ -57,7 +58,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     query.losses = 0;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
-    query.wishes = policy::read_wishes(editable);
+    query.wishes = wishes;
     if (policy::may_edit(settings_.edns, layout) &&
         dns::remove_hop_options(editable) == dns::Edit::impossible) {
         end(*id, query);
@@ -144,7 +145,7 @@ void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox
     dns::EditableMessage message{frame, answer.size(), {}};
     if (settings_.edns == policy::EdnsMode::managed && query.wishes.has_opt) {
         message.layout = dns::inspect(message.bytes());
-        add_options(query, message);
+        add_options(query.signature, query.wishes, message);
     }
     outbox.commit(message.size);
     end(id, query);
@@ -152,31 +153,44 @@ void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox
 
 /// What the backend said of its own hop goes; what the client asked for on this hop comes (P-62,
 /// P-68).
-void AnswerRelay::add_options(const Query& query, dns::EditableMessage& answer) const {
-    const bool is_signed = query.signature != dns::Signature::none;
+void AnswerRelay::add_options(
+    dns::Signature signature, const policy::HopWishes& wishes, dns::EditableMessage& answer
+) const {
+    const bool is_signed = signature != dns::Signature::none;
     if (is_signed || !policy::may_edit(settings_.edns, answer.layout) ||
         answer.layout.opt_count != 1 || dns::remove_hop_options(answer) == dns::Edit::impossible) {
         return;
     }
-    if (query.wishes.keepalive) {
+    if (wishes.keepalive) {
         std::array<std::uint8_t, 2> timeout{};
         dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (query.wishes.padding && settings_.padding != policy::Padding::off) {
+    if (wishes.padding && settings_.padding != policy::Padding::off) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
+}
+
+/// Padded as any other (P-68). `signature` and `wishes` are the query's as it came.
+std::size_t AnswerRelay::make_own_answer(
+    dns::ConstBytes query,
+    const dns::ErrorReason& reason,
+    dns::Signature signature,
+    const policy::HopWishes& wishes,
+    dns::Bytes out
+) const {
+    dns::EditableMessage answer{out, dns::make_error_answer(query, reason, out), {}};
+    answer.layout = dns::inspect(answer.bytes());
+    add_options(signature, wishes, answer);
+    return answer.size;
 }
 
 void AnswerRelay::fail_into(QueryId id, const dns::ErrorReason& reason, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
     dns::header::set_id(query.message, query.original_id);
-    const std::size_t room = dns::max_error_answer + answer_room;
-    const dns::Bytes frame = outbox.prepare(room);
-    dns::EditableMessage message{frame, dns::make_error_answer(query.message, reason, frame), {}};
-    message.layout = dns::inspect(message.bytes());
-    add_options(query, message);
-    outbox.commit(message.size);
+    outbox.commit(make_own_answer(
+        query.message, reason, query.signature, query.wishes, outbox.prepare(max_own_answer)
+    ));
     end(id, query);
 }
 

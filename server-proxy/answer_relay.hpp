@@ -33,6 +33,12 @@ public:
         policy::Duration query_timeout{};  // from acceptance to the end
     };
 
+    /// Keepalive with its value, and padding up to a whole block.
+    static constexpr std::size_t answer_room =
+        2 * dns::option_header_size + 2 + dns::answer_padding_block;
+    /// Enough for any answer of our own making.
+    static constexpr std::size_t max_own_answer = dns::max_error_answer + answer_room;
+
     explicit AnswerRelay(const Settings& settings);
 
     struct Accepted {
@@ -55,7 +61,7 @@ public:
     }
 
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
-    /// max_error_answer, apart from `message`.
+    /// max_own_answer, apart from `message`.
     Accepted accept_query(
         dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
     );
@@ -138,7 +144,16 @@ private:
         policy::HopWishes wishes;
     };
 
-    void add_options(const Query& query, dns::EditableMessage& answer) const;
+    std::size_t make_own_answer(
+        dns::ConstBytes query,
+        const dns::ErrorReason& reason,
+        dns::Signature signature,
+        const policy::HopWishes& wishes,
+        dns::Bytes out
+    ) const;
+    void add_options(
+        dns::Signature signature, const policy::HopWishes& wishes, dns::EditableMessage& answer
+    ) const;
     void end(QueryId id, Query& query);
 
     Settings settings_;
