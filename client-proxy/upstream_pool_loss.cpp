@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What becomes of queries whose connection, or whose time, is over.
 #include "client-proxy/upstream_pool.hpp"
+#include "common/net/tls_errors.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -12,12 +13,6 @@ namespace dotpair::client {
 namespace {
 
 constexpr std::chrono::seconds suspicious_wait{1};
-
-/// What an app may be told of a reason: not the pins behind the semicolon (P-98).
-std::string public_part(const std::string& reason) {
-    return reason.substr(0, reason.find(';'));
-}
-
 }  // namespace
 
 UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
@@ -127,7 +122,7 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
     reason_text_ = "no upstream reached";
     for (const Upstream& upstream : upstreams_) {
         if (!upstream.last_error.empty()) {
-            reason_text_ = upstream.label + ": " + public_part(upstream.last_error);
+            reason_text_ = upstream.label + ": " + net::without_keys(upstream.last_error);
             break;
         }
     }

@@ -2,6 +2,7 @@
 #include "common/net/transfers.hpp"
 
 #include "common/dns/error_answer.hpp"
+#include "common/net/tls_errors.hpp"
 
 #include <algorithm>
 #include <array>
@@ -41,6 +42,7 @@ bool Transfers::try_next(Transfer& transfer) {
         return false;
     }
     transfer.peer = target->peer;
+    transfer.asked = to_string(target->endpoint);
     TransferStream::Sink& sink = *this;
     transfer.stream = std::make_unique<TransferStream>(loop_, sink, settings_, transfer.query);
     transfer.stream->connect(target->endpoint, std::move(target->tls));
@@ -105,7 +107,7 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
         }
     }
     if (!transfer->is_over) {
-        give_up(*transfer, reason);
+        give_up(*transfer, transfer->asked + ": " + without_keys(reason));
     }
     finish(transfer);
 }
