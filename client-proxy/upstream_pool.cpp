@@ -107,12 +107,14 @@ void UpstreamPool::dial_if_needed(Company company) {
     }
     std::size_t room = company == Company::shared ? config_.connections_per_upstream
                                                   : lone_connections_per_upstream;
+    std::size_t room_for_retiring = room + 1;  // they stand in nobody's way, within bounds
     for (const Connection& connection : connections_) {
         if (connection.company != company) {
             continue;
         }
-        room -= connection.stream->peer() == *upstream ? 1U : 0U;
-        if (room == 0 || !connection.stream->is_open()) {
+        std::size_t& left = connection.stream->is_retiring() ? room_for_retiring : room;
+        left -= connection.stream->peer() == *upstream ? 1U : 0U;
+        if (left == 0 || !connection.stream->is_open()) {
             return;
         }
     }

@@ -60,6 +60,9 @@ public:
     /// Too many IDs are lost to answers that never came: fit to be replaced.
     bool is_sick() const;
 
+    /// The peer wants no more queries: it ends when it has answered those it has.
+    bool is_retiring() const { return retiring_; }
+
     /// It has been of use to somebody.
     bool has_answered() const { return has_answered_; }
 
