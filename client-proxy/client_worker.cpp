@@ -254,6 +254,17 @@ void ClientWorker::on_client_gone(
     transfers_.client_gone(client);
 }
 
+void ClientWorker::on_client_refused(const net::Endpoint& from) {
+    log_.warn(
+        "client refused",
+        fmt::format(
+            "client refused addr={} reason=\"too many connections\" limit=\"--tcp-clients\"",
+            from.address.to_string()
+        ),
+        loop_.now()
+    );
+}
+
 void ClientWorker::on_last_client_closed() {
     finish_draining();
 }

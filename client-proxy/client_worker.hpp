@@ -4,6 +4,7 @@
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
 #include "client-proxy/upstream_pool.hpp"
+#include "common/app/rate_limited_log.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/latency_histogram.hpp"
@@ -11,6 +12,7 @@
 #include "common/net/transfers.hpp"
 #include "common/net/udp_batch_socket.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -83,6 +85,7 @@ private:
     void on_client_drained(policy::SlotId client) override;
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
+    void on_client_refused(const net::Endpoint& from) override;
     void on_last_client_closed() override;
 
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
@@ -108,6 +111,7 @@ private:
     net::DeadlineTimer deadline_;
     net::DeadlineTimer drain_end_;
     bool draining_ = false;
+    app::RateLimitedLog log_{3, std::chrono::seconds(10)};
 };
 
 }  // namespace dotpair::client

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client-proxy/config.hpp"
 
+#include "common/app/hop_options.hpp"
 #include "common/app/options.hpp"
 
 #include <spdlog/fmt/fmt.h>
@@ -41,21 +42,21 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         config.ca_file,
         app::with_default("PEM file of trust anchors", "the system's trust store")
     );
-    options.choice<policy::EdnsMode>(
-        "edns",
+    app::bind_hop_options(
+        options,
         config.edns,
-        {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
-        "rebuild keepalive and padding for each hop, or change the ID alone"
-    );
-    options.choice<policy::Padding>(
-        "padding",
         config.padding,
-        {{"off", policy::Padding::off},
-         {"edns", policy::Padding::edns},
-         {"record", policy::Padding::record},
-         {"both", policy::Padding::both}},
         "hide sizes: by the EDNS option, by TLS 1.3 records, or what the option may not touch by "
         "records"
+    );
+}
+
+void bind_tcp(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "tcp-fastopen",
+        config.tcp_fastopen,
+        {{"off", false}, {"on", true}},
+        "send the TLS ClientHello in the SYN, where kernel and server allow it"
     );
 }
 
@@ -132,7 +133,7 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
             where
         ));
     }
-    if (upstream.pins.size() == 1) {  // P-15
+    if (config.check_only && upstream.pins.size() == 1) {  // P-15
         config.warnings.push_back(fmt::format(
             "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
             where
@@ -194,6 +195,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
         "dotpair-client", "Answers plain DNS from apps by asking a DNS-over-TLS server."
     );
     bind_addresses(options, config);
+    bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
     options.process_options(config.log_level, config.check_only);

@@ -25,6 +25,7 @@ struct Config {
     std::string ca_file;                          // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
+    bool tcp_fastopen = true;  // towards upstreams, never towards apps
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

@@ -2,6 +2,7 @@
 #include "client-proxy/client_proxy.hpp"
 #include "client-proxy/config.hpp"
 #include "common/app/logging.hpp"
+#include "common/app/worker_group.hpp"
 #include "common/error.hpp"
 #include "common/net/tls_context.hpp"
 
@@ -34,6 +35,7 @@ int start(const dotpair::client::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    dotpair::app::hold_signals();
     try {
         const auto config = dotpair::client::read_config(argc, argv);
         return config ? start(*config) : 0;

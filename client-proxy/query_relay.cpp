@@ -11,8 +11,6 @@ namespace {
 constexpr std::size_t edit_room =
     dns::empty_opt_size + 2 * dns::option_header_size + dns::query_padding_block;
 constexpr std::size_t answer_room = dns::option_header_size + 2;  // keepalive and its value
-constexpr std::uint8_t shared_losses = 2;  // in company; from then on it is written alone
-constexpr std::uint8_t max_losses = 4;
 constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
 /// Of an OPT that we add: what the app takes without one, and the answer's own OPT. More would let
 /// a resolver fill an answer beyond what the app can take, which it then would get cut.
@@ -123,7 +121,7 @@ bool QueryRelay::write_query(
     query.connection = connection;
     query.wire_id = wire_id;
     query.is_written = true;
-    queries_.dequeue(queue_of(company(id)), id);
+    queries_.dequeue(queue_of(id), id);
     return true;
 }
 
@@ -136,11 +134,11 @@ std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
 bool QueryRelay::may_write_again(QueryId id) {
     Query& query = queries_.at(id);
     query.is_written = false;
-    return query.opcode == dns::Opcode::query && ++query.losses < max_losses;
+    return query.opcode == dns::Opcode::query && ++query.losses < policy::max_losses;
 }
 
-Company QueryRelay::company(QueryId id) {
-    return queries_.at(id).losses < shared_losses ? Company::shared : Company::alone;
+policy::Company QueryRelay::company(QueryId id) {
+    return policy::company_after(queries_.at(id).losses);
 }
 
 std::optional<QueryId> QueryRelay::match_answer(

@@ -4,6 +4,7 @@
 #include "common/dns/error_answer.hpp"
 #include "common/dns/message_view.hpp"
 #include "common/policy/clock.hpp"
+#include "common/policy/company.hpp"
 #include "common/policy/edns_mode.hpp"
 #include "common/policy/idle_time.hpp"
 #include "common/policy/outbox.hpp"
@@ -21,9 +22,6 @@
 namespace dotpair::client {
 
 enum class Transport : std::uint8_t { udp, tcp };
-
-/// Whether a query shares its connection with others.
-enum class Company : std::uint8_t { shared, alone };
 
 using QueryId = policy::SlotId;
 
@@ -83,8 +81,7 @@ public:
     std::optional<Written> written(QueryId query);
 
     /// Its connection is gone. True: the query may be written again (a QUERY, and not too often
-    /// yet: P-114). One that has lost its connection again and again may itself be the cause: it
-    /// goes alone from then on.
+    /// yet: P-114), in the company() that its losses leave it.
     bool may_write_again(QueryId query);
 
     /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
@@ -115,17 +112,18 @@ public:
 
     std::optional<policy::TimePoint> next_deadline() const { return queries_.next_deadline(); }
 
-    Company company(QueryId query);
+    policy::Company company(QueryId query);
 
     /// Queries that wait for a connection, first come first served.
-    void wait(QueryId query) { queries_.enqueue(queue_of(company(query)), query); }
+    void wait(QueryId query) { queries_.enqueue(queue_of(query), query); }
 
-    std::optional<QueryId> first_waiting(Company company) const {
-        return queries_.front(queue_of(company));
-    }
+    std::optional<QueryId> first_waiting() const { return queries_.front(in_company); }
+
+    /// Those that are kept away from the others; see policy::Company.
+    std::optional<QueryId> first_suspect() const { return queries_.front(suspects); }
 
     std::optional<QueryId> waiting_behind(QueryId query) {
-        return queries_.behind(queue_of(company(query)), query);
+        return queries_.behind(queue_of(query), query);
     }
 
     /// What upstream is sent for it. Valid until the query ends.
@@ -140,8 +138,10 @@ public:
     std::size_t size() const { return queries_.size(); }
 
 private:
-    static constexpr std::size_t queue_of(Company company) {
-        return static_cast<std::size_t>(company);
+    enum Queue : std::uint8_t { in_company, suspects, queue_count };
+
+    Queue queue_of(QueryId query) {
+        return policy::is_suspect(company(query)) ? suspects : in_company;
     }
 
     struct Query {
@@ -165,7 +165,7 @@ private:
     void end(QueryId id, Query& query);
 
     Settings settings_;
-    policy::SlotTable<Query, 2> queries_;
+    policy::SlotTable<Query, queue_count> queries_;
     std::optional<policy::Duration> idle_time_;
 };
 

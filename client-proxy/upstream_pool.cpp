@@ -10,7 +10,7 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::size_t lone_connections_per_upstream = 8;
+constexpr std::size_t suspect_connections_per_upstream = 8;
 
 std::string label_of(const net::UpstreamAddress& address) {
     return net::to_string(address.endpoint) + (address.name.empty() ? "" : "#" + address.name);
@@ -26,11 +26,16 @@ UpstreamPool::UpstreamPool(
       handler_(handler),
       config_(config),
       selector_(config.upstreams.size()),
-      retry_(loop, [this] { dial_for_waiting(); }) {
+      retry_(loop, [this] { dial_for_waiting(); }),
+      tidy_(loop, [this] {
+          drop_used_up();
+          write_waiting();
+      }) {
     settings_.open_timeout = config.connect_timeout;
     settings_.message_timeout = config.query_timeout;
     settings_.idle_timeout = config.idle_timeout;
     settings_.queued_bytes = config.queued_bytes;
+    settings_.fast_open = config.tcp_fastopen;
     settings_.counters = &counters_.connections;
     for (const net::UpstreamAddress& address : config.upstreams) {
         const net::TlsIdentity identity = identity_of(address, config);
@@ -52,19 +57,21 @@ UpstreamPool::~UpstreamPool() = default;
 void UpstreamPool::send(QueryId query) {
     if (!write(query)) {
         relay_.wait(query);
-        dial_if_needed(relay_.company(query));
+        dial_if_needed(policy::is_suspect(relay_.company(query)));
     }
 }
 
 /// On the first open connection, by preference of its upstream, on which there is room, and its ID
 /// where that counts.
 bool UpstreamPool::write(QueryId query) {
-    const Company company = relay_.company(query);
+    const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
         net::QueryConnection& stream = *connection.stream;
         if (connection.can_take(company) &&
             relay_.write_query(query, stream.ids(), stream.outbox(), connection.number)) {
-            connection.was_used = true;
+            if (connection.suspects) {
+                connection.suspects->take(company);
+            }
             stream.queries_changed();
             return true;
         }
@@ -74,12 +81,12 @@ bool UpstreamPool::write(QueryId query) {
 
 /// First come, first served; a signed query whose ID is taken waits alone and lets others pass.
 void UpstreamPool::write_waiting() {
-    auto query = relay_.first_waiting(Company::shared);
+    auto query = relay_.first_waiting();
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
             std::ranges::none_of(connections_, [](const Connection& connection) {
-                return connection.can_take(Company::shared);
+                return connection.can_take(policy::Company::shared);
             });
         if (nobody_can) {
             break;
@@ -87,41 +94,56 @@ void UpstreamPool::write_waiting() {
         write(*query);
         query = next;
     }
-    query = relay_.first_waiting(Company::alone);
+    query = relay_.first_suspect();
     while (query && write(*query)) {
-        query = relay_.first_waiting(Company::alone);
+        query = relay_.first_suspect();
     }
     dial_for_waiting();
 }
 
 bool UpstreamPool::is_anybody_waiting() const {
-    return relay_.first_waiting(Company::shared) || relay_.first_waiting(Company::alone);
+    return relay_.first_waiting() || relay_.first_suspect();
 }
 
-/// One dial at a time, and only while somebody waits: an upstream that fails is not hammered.
-void UpstreamPool::dial_if_needed(Company company) {
+std::size_t UpstreamPool::suspects_waiting(std::size_t at_most) const {
+    std::size_t count = 0;
+    for (auto query = relay_.first_suspect(); query && count < at_most; ++count) {
+        query = relay_.waiting_behind(*query);
+    }
+    return count;
+}
+
+/// One dial at a time, and only while somebody waits: an upstream that fails is not hammered. For
+/// suspects several, since each begins with one query. A connection whose peer wants no more
+/// queries leaves its place to another before it has ended.
+void UpstreamPool::dial_if_needed(bool for_suspects) {
     const auto upstream = selector_.pick(loop_.now());
     if (!upstream) {
         retry_.arm(selector_.next_retry());
         return;
     }
-    std::size_t room = company == Company::shared ? config_.connections_per_upstream
-                                                  : lone_connections_per_upstream;
-    std::size_t room_for_retiring = room + 1;  // they stand in nobody's way, within bounds
+    const std::size_t room =
+        for_suspects ? suspect_connections_per_upstream : config_.connections_per_upstream;
+    const std::size_t wanted = for_suspects ? suspects_waiting(room) : 1;
+    std::size_t dialing = 0;
+    std::size_t used = 0;
+    std::size_t retiring = 0;
     for (const Connection& connection : connections_) {
-        if (connection.company != company) {
+        const net::QueryConnection& stream = *connection.stream;
+        if (connection.suspects.has_value() != for_suspects) {
             continue;
         }
-        std::size_t& left = connection.stream->is_retiring() ? room_for_retiring : room;
-        left -= connection.stream->peer() == *upstream ? 1U : 0U;
-        if (left == 0 || !connection.stream->is_open()) {
-            return;
+        dialing += stream.is_open() ? 0U : 1U;
+        if (stream.peer() == *upstream) {
+            ++(stream.is_retiring() ? retiring : used);
         }
     }
-    dial(*upstream, company);
+    for (; dialing < wanted && used < room && used + retiring < 2 * room; ++dialing, ++used) {
+        dial(*upstream, for_suspects);
+    }
 }
 
-void UpstreamPool::dial(std::size_t upstream, Company company) {
+void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     Upstream& to = upstreams_[upstream];
     net::QueryConnection::Owner& owner = *this;
     net::ConnectionSettings settings = settings_;
@@ -138,7 +160,11 @@ void UpstreamPool::dial(std::size_t upstream, Company company) {
     const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
         return rank(connection.stream->peer()) > rank(upstream);
     });
-    connections_.insert(behind, {next_number_++, company, false, std::move(stream)});
+    const auto made =
+        connections_.insert(behind, {next_number_++, std::nullopt, std::move(stream)});
+    if (for_suspects) {
+        made->suspects.emplace();
+    }
 }
 
 net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
@@ -150,10 +176,11 @@ net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
 }
 
 void UpstreamPool::dial_for_waiting() {
-    for (const Company company : {Company::shared, Company::alone}) {
-        if (relay_.first_waiting(company)) {
-            dial_if_needed(company);
-        }
+    if (relay_.first_waiting()) {
+        dial_if_needed(false);
+    }
+    if (relay_.first_suspect()) {
+        dial_if_needed(true);
     }
 }
 
@@ -183,6 +210,9 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
         counters_.unmatched.add();
         return false;
     }
+    if (auto& suspects = find(connection).suspects) {
+        suspects->answered();
+    }
     handler_.on_answer(*query, answer);
     if (const auto told = relay_.take_idle_time()) {
         connection.limit_idle_time(*told);
@@ -192,10 +222,10 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
 
 void UpstreamPool::on_answers_end() {
     handler_.on_answers_end();
-    drop_used_up();
     if (is_anybody_waiting()) {
         write_waiting();
     }
+    drop_used_up();
 }
 
 void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {

@@ -72,20 +72,21 @@ private:
 
     struct Connection {
         std::uint32_t number = 0;
-        Company company = Company::shared;
-        bool was_used = false;
+        std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         std::unique_ptr<net::QueryConnection> stream;
 
-        bool can_take(Company wanted) const {
-            return company == wanted && stream->can_take_query() &&
-                   (wanted == Company::shared || !was_used);
+        bool can_take(policy::Company company) const {
+            return suspects.has_value() == policy::is_suspect(company) &&
+                   stream->can_take_query() &&
+                   (!suspects || suspects->admits(company, stream->ids().pending_count()));
         }
     };
 
     bool write(QueryId query);
     void write_waiting();
-    void dial_if_needed(Company company);
-    void dial(std::size_t upstream, Company company);
+    void dial_if_needed(bool for_suspects);
+    void dial(std::size_t upstream, bool for_suspects);
+    std::size_t suspects_waiting(std::size_t at_most) const;
     net::TlsSession start_session(Upstream& upstream) const;
     bool is_anybody_waiting() const;
     void drop_used_up();
@@ -96,6 +97,7 @@ private:
     );
     void replace_if_sick(net::QueryConnection& connection);
     void failed(std::size_t upstream, const std::string& reason);
+    Connection& find(const net::QueryConnection& stream);
     Connection take(const net::QueryConnection& stream);
 
     void on_connected(net::QueryConnection& connection) override;
@@ -115,6 +117,7 @@ private:
     std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind
     std::uint32_t next_number_ = 0;
     net::DeadlineTimer retry_;
+    net::DeadlineTimer tidy_;
     PoolCounters counters_;
     std::string reason_text_;  // of the last abandon()
 };

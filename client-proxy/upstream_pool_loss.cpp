@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What becomes of queries whose connection, or whose time, is over.
 #include "client-proxy/upstream_pool.hpp"
-#include "common/net/tls_errors.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -15,20 +14,24 @@ namespace {
 constexpr std::chrono::seconds suspicious_wait{1};
 }  // namespace
 
-UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
-    const auto found = std::ranges::find_if(connections_, [&stream](const Connection& connection) {
+UpstreamPool::Connection& UpstreamPool::find(const net::QueryConnection& stream) {
+    return *std::ranges::find_if(connections_, [&stream](const Connection& connection) {
         return connection.stream.get() == &stream;
     });
-    Connection taken = std::move(*found);
-    connections_.erase(found);
+}
+
+UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
+    Connection& found = find(stream);
+    Connection taken = std::move(found);
+    connections_.erase(connections_.begin() + (&found - connections_.data()));
     return taken;
 }
 
 void UpstreamPool::on_disconnected(
     net::QueryConnection& connection, bool was_open, const std::string& reason
 ) {
+    handler_.on_answers_end();  // what was answered before goes out while its bytes are there
     Connection lost = take(connection);
-    const bool was_alone = lost.company == Company::alone;
     const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
     const std::vector<QueryId> unanswered = gone->ids().take_all();
@@ -37,8 +40,8 @@ void UpstreamPool::on_disconnected(
     }
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
-    // answered none is, unless it was a lone query that may have ended it.
-    if (!was_open || (!was_alone && !unanswered.empty() && !gone->has_answered())) {
+    // answered none is, unless one of them may have ended it.
+    if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
     } else {
         spdlog::debug(
@@ -61,11 +64,11 @@ void UpstreamPool::on_disconnected(
     }
 }
 
-/// Those that have answered their one query, or will not any more.
+/// Those that no suspect wants any more.
 void UpstreamPool::drop_used_up() {
     for (std::size_t index = connections_.size(); index-- > 0;) {
         const Connection& it = connections_[index];
-        if (it.company == Company::alone && it.was_used && it.stream->ids().pending_count() == 0) {
+        if (it.suspects && it.stream->is_open() && it.stream->ids().pending_count() == 0) {
             it.stream->close();
             loop_.destroy_later(take(*it.stream).stream);
         }
@@ -114,7 +117,7 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
                 reason_text_ =
                     "no answer from upstream " + upstreams_[connection.stream->peer()].label;
                 replace_if_sick(*connection.stream);
-                drop_used_up();
+                tidy_.arm(loop_.now());
                 return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
             }
         }
@@ -122,7 +125,7 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
     reason_text_ = "no upstream reached";
     for (const Upstream& upstream : upstreams_) {
         if (!upstream.last_error.empty()) {
-            reason_text_ = upstream.label + ": " + net::without_keys(upstream.last_error);
+            reason_text_ = upstream.label + ": " + upstream.last_error;
             break;
         }
     }

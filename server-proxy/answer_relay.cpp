@@ -8,8 +8,6 @@
 namespace dotpair::server {
 namespace {
 
-constexpr std::uint8_t shared_losses = 2;  // in company; from then on it is asked alone
-constexpr std::uint8_t max_losses = 4;
 constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
 
 }  // namespace
@@ -99,8 +97,9 @@ bool AnswerRelay::may_repeat(QueryId id) {
     return queries_.at(id).opcode == dns::Opcode::query;
 }
 
-bool AnswerRelay::goes_alone(QueryId id) {
-    return keeps_id(id) || !may_repeat(id) || queries_.at(id).losses >= shared_losses;
+policy::Company AnswerRelay::company(QueryId id) {
+    return keeps_id(id) || !may_repeat(id) ? policy::Company::alone
+                                           : policy::company_after(queries_.at(id).losses);
 }
 
 void AnswerRelay::add_route(QueryId id, const Route& route) {
@@ -133,7 +132,7 @@ bool AnswerRelay::was_asked(QueryId id) {
 }
 
 bool AnswerRelay::note_loss(QueryId id) {
-    return ++queries_.at(id).losses < max_losses;
+    return ++queries_.at(id).losses < policy::max_losses;
 }
 
 void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {

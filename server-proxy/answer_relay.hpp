@@ -4,6 +4,7 @@
 #include "common/dns/error_answer.hpp"
 #include "common/dns/message_view.hpp"
 #include "common/policy/clock.hpp"
+#include "common/policy/company.hpp"
 #include "common/policy/edns_mode.hpp"
 #include "common/policy/idle_time.hpp"
 #include "common/policy/outbox.hpp"
@@ -79,10 +80,9 @@ public:
     /// It may be asked again although it was asked before (P-114).
     bool may_repeat(QueryId query);
 
-    /// On a stream it is asked alone, on a connection of its own: what may not be asked twice stays
-    /// clear of the others' mishaps, SIG(0) finds its ID free and its stream unmixed (P-110,
-    /// P-111), and what has lost its connection again and again may itself be the cause.
-    bool goes_alone(QueryId query);
+    /// With whom it shares a stream. What may not be asked twice stays clear of the others'
+    /// mishaps, and SIG(0) finds its ID free and its stream unmixed (P-110, P-111): alone.
+    policy::Company company(QueryId query);
 
     static constexpr std::size_t max_routes = 3;
 
@@ -118,7 +118,7 @@ public:
     std::size_t size() const { return queries_.size(); }
 
     /// First-in-first-out queues of pending queries; a query may stand in each of them.
-    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, for_own_stream, queue_count };
+    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, for_suspects, queue_count };
 
     void enqueue(Queue queue, QueryId query) { queries_.enqueue(queue, query); }
 

@@ -15,27 +15,37 @@ BackendStreams::BackendStreams(
     const net::Endpoint& to,
     const Settings& settings
 )
-    : loop_(loop), events_(events), backend_(backend), to_(to), settings_(settings) {}
+    : loop_(loop),
+      events_(events),
+      backend_(backend),
+      to_(to),
+      settings_(settings),
+      tidy_(loop, [this] { drop_used_up(); }) {}
 
 BackendStreams::~BackendStreams() = default;
 
 std::optional<Route> BackendStreams::send(
-    policy::SlotId query, dns::ConstBytes message, std::uint64_t question_hash, Company company
+    policy::SlotId query,
+    dns::ConstBytes message,
+    std::uint64_t question_hash,
+    policy::Company company
 ) {
     const auto found = std::ranges::find_if(connections_, [company](const Connection& connection) {
         return connection.can_take(company);
     });
     if (found == connections_.end()) {
-        dial_if_needed(company);
+        dial_if_needed(policy::is_suspect(company));
         return std::nullopt;
     }
     policy::PendingQueries& ids = found->stream->ids();
     std::uint16_t wire_id = dns::header::id(message);
-    if (company == Company::shared) {
-        wire_id = *ids.reserve(loop_.random_id(), question_hash, query);
-    } else {
+    if (company == policy::Company::alone) {
         ids.reserve_exactly(wire_id, question_hash, query);
-        found->was_used = true;
+    } else {
+        wire_id = *ids.reserve(loop_.random_id(), question_hash, query);
+    }
+    if (found->suspects) {
+        found->suspects->take(company);
     }
     const dns::Bytes frame = found->stream->outbox().prepare(message.size());
     std::ranges::copy(message, frame.begin());
@@ -45,13 +55,11 @@ std::optional<Route> BackendStreams::send(
     return route(*found, wire_id);
 }
 
-void BackendStreams::dial_if_needed(Company company) {
-    drop_used_up();
-    std::size_t room =
-        company == Company::shared ? settings_.connections : settings_.lone_connections;
+void BackendStreams::dial_if_needed(bool for_suspects) {
+    std::size_t room = for_suspects ? settings_.suspect_connections : settings_.connections;
     for (const Connection& connection : connections_) {
         const bool is_dialing = !connection.stream->is_open();
-        if (connection.company == company && (is_dialing || --room == 0)) {
+        if (connection.suspects.has_value() == for_suspects && (is_dialing || --room == 0)) {
             return;
         }
     }
@@ -60,17 +68,26 @@ void BackendStreams::dial_if_needed(Company company) {
         loop_, owner, backend_, settings_.connection, settings_.queries_per_connection
     );
     stream->connect(to_, std::nullopt);
-    connections_.push_back({next_number_++, company, false, std::move(stream)});
+    connections_.push_back({next_number_++, std::nullopt, std::move(stream)});
+    if (for_suspects) {
+        connections_.back().suspects.emplace();
+    }
 }
 
-/// Those that answered their one query, and those that too many answers never came on.
+/// Those that no suspect wants any more, and those that too many answers never came on. Then there
+/// is room for others.
 void BackendStreams::drop_used_up() {
-    for (std::size_t index = connections_.size(); index-- > 0;) {
+    const std::size_t before = connections_.size();
+    for (std::size_t index = before; index-- > 0;) {
         Connection& it = connections_[index];
-        if ((it.was_used || it.stream->is_sick()) && it.stream->ids().pending_count() == 0) {
+        const bool is_used_up = it.suspects ? it.stream->is_open() : it.stream->is_sick();
+        if (is_used_up && it.stream->ids().pending_count() == 0) {
             it.stream->close();
             drop(it);
         }
+    }
+    if (connections_.size() < before) {
+        events_.on_backend_room(backend_);
     }
 }
 
@@ -87,9 +104,10 @@ void BackendStreams::abandon(const Route& route) {
         if (connection.number == route.number) {
             connection.stream->ids().abandon(route.wire_id);
             connection.stream->queries_changed();
+            // Not now: whoever abandons may be in the middle of a list of connections or queries.
+            tidy_.arm(loop_.now());
         }
     }
-    drop_used_up();
 }
 
 void BackendStreams::on_connected(net::QueryConnection& /*connection*/) {
@@ -104,7 +122,11 @@ bool BackendStreams::on_answer(net::QueryConnection& connection, dns::Bytes answ
     const auto [match, query] =
         connection.ids().match(dns::header::id(answer), dns::hash_question(answer));
     if (match == policy::PendingQueries::Match::found) {
-        events_.on_backend_answer(route(*find(connection), dns::header::id(answer)), query, answer);
+        Connection& from = *find(connection);
+        if (from.suspects) {
+            from.suspects->answered();
+        }
+        events_.on_backend_answer(route(from, dns::header::id(answer)), query, answer);
         return true;
     }
     events_.on_backend_unmatched();
@@ -112,9 +134,9 @@ bool BackendStreams::on_answer(net::QueryConnection& connection, dns::Bytes answ
 }
 
 void BackendStreams::on_answers_end() {
-    drop_used_up();
     events_.on_backend_answers_end(backend_);
     events_.on_backend_room(backend_);
+    drop_used_up();
 }
 
 void BackendStreams::on_room(net::QueryConnection& /*connection*/) {
@@ -127,15 +149,14 @@ BackendStreams::Connection* BackendStreams::find(const net::QueryConnection& str
     });
 }
 
-/// A lone query may be what ended its connection: that says nothing of the backend.
+/// A suspect may be what ended its connection: that says nothing of the backend.
 void BackendStreams::on_disconnected(
     net::QueryConnection& connection, bool was_open, const std::string& reason
 ) {
     Connection& gone = *find(connection);
     const Route gone_route = route(gone, 0);
-    const bool had_served =
-        was_open && (gone.company == Company::alone || connection.has_answered() ||
-                     connection.ids().pending_count() == 0);
+    const bool had_served = was_open && (gone.suspects || connection.has_answered() ||
+                                         connection.ids().pending_count() == 0);
     drop(gone);
     events_.on_backend_lost(gone_route, connection.ids().take_all(), !had_served, reason);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
+#include "common/policy/company.hpp"
 #include "server-proxy/backend_events.hpp"
 
 #include <cstddef>
@@ -14,17 +16,15 @@
 namespace dotpair::server {
 
 /// The few TCP connections to one backend: persistent, pipelined, shared by all clients of the
-/// worker. Besides them some that each carry one query only.
+/// worker. Besides them some for suspects (see policy::Company).
 class BackendStreams final : private net::QueryConnection::Owner {
 public:
     struct Settings {
         net::ConnectionSettings connection;
         std::size_t queries_per_connection = 0;
-        std::size_t connections = 2;       // that are shared
-        std::size_t lone_connections = 8;  // that are not
+        std::size_t connections = 2;          // that are shared
+        std::size_t suspect_connections = 8;  // beside them
     };
-
-    enum class Company : std::uint8_t { shared, alone };
 
     /// REQUIRES: `events` outlives this.
     BackendStreams(
@@ -37,9 +37,12 @@ public:
     ~BackendStreams() override;
 
     /// Nothing when no connection can take it now: one is being made, or all are behind;
-    /// on_backend_room() follows. Asked alone it keeps its ID, in company it gets another.
+    /// on_backend_room() follows. Alone it keeps its ID, in company it gets another.
     std::optional<Route> send(
-        policy::SlotId query, dns::ConstBytes message, std::uint64_t question_hash, Company company
+        policy::SlotId query,
+        dns::ConstBytes message,
+        std::uint64_t question_hash,
+        policy::Company company
     );
 
     void abandon(const Route& route);
@@ -47,17 +50,18 @@ public:
 private:
     struct Connection {
         std::uint32_t number = 0;
-        Company company = Company::shared;
-        bool was_used = false;
+        std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         std::unique_ptr<net::QueryConnection> stream;
 
-        bool can_take(Company wanted) const {
-            return company == wanted && stream->can_take_query() &&
-                   (wanted == Company::shared || !was_used);
+        bool can_take(policy::Company company) const {
+            return suspects.has_value() == policy::is_suspect(company) &&
+                   stream->can_take_query() &&
+                   (suspects ? suspects->admits(company, stream->ids().pending_count())
+                             : !stream->is_sick());
         }
     };
 
-    void dial_if_needed(Company company);
+    void dial_if_needed(bool for_suspects);
     void drop(Connection& connection);
     void drop_used_up();
     Connection* find(const net::QueryConnection& stream);
@@ -80,6 +84,7 @@ private:
     Settings settings_;
     std::vector<Connection> connections_;
     std::uint32_t next_number_ = 0;
+    net::DeadlineTimer tidy_;
 };
 
 }  // namespace dotpair::server

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server-proxy/config.hpp"
 
+#include "common/app/hop_options.hpp"
 #include "common/app/options.hpp"
 #include "server-proxy/resolv_conf.hpp"
 
@@ -46,19 +47,10 @@ void bind_addresses(app::OptionSet& options, Config& config) {
          {"tcp", BackendTransport::tcp}},
         "how to ask; auto is UDP first, TCP for what UDP cannot carry"
     );
-    options.choice<policy::EdnsMode>(
-        "edns",
+    app::bind_hop_options(
+        options,
         config.edns,
-        {{"managed", policy::EdnsMode::managed}, {"verbatim", policy::EdnsMode::verbatim}},
-        "rebuild keepalive and padding for each hop, or change the ID alone"
-    );
-    options.choice<policy::Padding>(
-        "padding",
         config.padding,
-        {{"off", policy::Padding::off},
-         {"edns", policy::Padding::edns},
-         {"record", policy::Padding::record},
-         {"both", policy::Padding::both}},
         "hide sizes from clients that pad: by the option, and what it may not touch by TLS 1.3 "
         "records"
     );
@@ -133,6 +125,15 @@ void check_tls(const net::TlsServerSettings& tls) {
             "--ticket-lifetime: {} is below 1s", app::format_duration(tls.ticket_lifetime)
         ));
     }
+}
+
+void bind_tcp(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "tcp-fastopen",
+        config.tcp_fastopen,
+        {{"off", false}, {"on", true}},
+        "take a client's TLS ClientHello in its SYN, where the kernel allows it"
+    );
 }
 
 void bind_times(app::OptionSet& options, Config& config) {
@@ -237,6 +238,7 @@ std::optional<Config> read_config(
     );
     bind_addresses(options, config);
     bind_tls(options, config);
+    bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
     options.process_options(config.log_level, config.check_only);

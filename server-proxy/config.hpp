@@ -30,7 +30,8 @@ struct Config {
     BackendTransport backend_transport = BackendTransport::automatic;
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    std::size_t workers = 1;  // default: one per core
+    bool tcp_fastopen = true;  // for clients, never towards backends
+    std::size_t workers = 1;   // default: one per core
 
     std::chrono::milliseconds idle_timeout{30000};  // a connection without queries
     std::chrono::milliseconds handshake_timeout{

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "common/app/logging.hpp"
+#include "common/app/worker_group.hpp"
 #include "common/error.hpp"
 #include "common/net/tls_context.hpp"
 #include "server-proxy/config.hpp"
@@ -33,6 +34,7 @@ int start(const dotpair::server::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    dotpair::app::hold_signals();
     try {
         const auto config = dotpair::server::read_config(argc, argv);
         return config ? start(*config) : 0;

@@ -103,18 +103,15 @@ void ResolverClient::ask_by_datagram(QueryId query, std::size_t backend) {
 }
 
 AnswerRelay::Queue ResolverClient::stream_queue(QueryId query) {
-    return relay_.goes_alone(query) ? AnswerRelay::for_own_stream : AnswerRelay::for_stream;
+    return policy::is_suspect(relay_.company(query)) ? AnswerRelay::for_suspects
+                                                     : AnswerRelay::for_stream;
 }
 
 /// False when it has to wait for a connection; it then stands in the queue for one.
 bool ResolverClient::ask_by_stream(QueryId query, std::size_t backend) {
     const AnswerRelay::Queue queue = stream_queue(query);
     const auto sent = backends_[backend].streams->send(
-        query,
-        relay_.message(query),
-        relay_.question_hash(query),
-        queue == AnswerRelay::for_own_stream ? BackendStreams::Company::alone
-                                             : BackendStreams::Company::shared
+        query, relay_.message(query), relay_.question_hash(query), relay_.company(query)
     );
     if (!sent) {
         relay_.enqueue(queue, query);

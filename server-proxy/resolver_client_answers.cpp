@@ -8,7 +8,7 @@
 // The other half of ResolverClient: what backends say, and what becomes of the queries then.
 namespace dotpair::server {
 namespace {
-constexpr auto stream_queues = {AnswerRelay::for_stream, AnswerRelay::for_own_stream};
+constexpr auto stream_queues = {AnswerRelay::for_stream, AnswerRelay::for_suspects};
 }
 
 void ResolverClient::note_success(std::size_t backend) {

@@ -57,6 +57,7 @@ net::StreamFrontend::Settings ServerWorker::client_settings() {
     settings.connection.queued_bytes = config_.queued_bytes;
     settings.connection.one_message_per_record = true;
     settings.connection.peer_closes_first = true;
+    settings.connection.fast_open = config_.tcp_fastopen;
     settings.connection.counters = &client_connections_;
     settings.connections = config_.connections;
     settings.queries_per_connection = config_.queries_per_connection;
@@ -157,6 +158,7 @@ void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
     if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
         counters_.failures.add();
         relay_.fail_into(query, reason, client->outbox());
+        client->set_idle_timeout(idle_time_);
         client->answers_added();
         client->query_ended();
     } else {
@@ -190,6 +192,7 @@ void ServerWorker::on_client_opened(net::ClientConnection& client) {
         client.pad_records(dns::answer_padding_block);
     }
     adapt_idle_time();
+    client.set_idle_timeout(idle_time_);
     const net::TlsFacts facts = client.tls_facts();
     spdlog::debug(
         "client connected tls={} cipher={} alpn={} resumed={}",
@@ -210,6 +213,18 @@ void ServerWorker::on_client_gone(
     spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
     transfers_.client_gone(client);
     adapt_idle_time();
+}
+
+void ServerWorker::on_client_refused(const net::Endpoint& from) {
+    log_.warn(
+        "client refused",
+        fmt::format(
+            "client refused addr={} reason=\"too many connections\" limit=\"--connections, "
+            "--connections-per-address\"",
+            from.address.to_string()
+        ),
+        loop_.now()
+    );
 }
 
 void ServerWorker::on_last_client_closed() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/app/rate_limited_log.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/latency_histogram.hpp"
@@ -10,6 +11,7 @@
 #include "server-proxy/config.hpp"
 #include "server-proxy/resolver_client.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -66,6 +68,7 @@ private:
     void on_client_drained(policy::SlotId client) override;
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
+    void on_client_refused(const net::Endpoint& from) override;
     void on_last_client_closed() override;
 
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
@@ -90,6 +93,7 @@ private:
     net::DeadlineTimer drain_end_;
     policy::Duration idle_time_{};  // in force
     bool draining_ = false;
+    app::RateLimitedLog log_{3, std::chrono::seconds(10)};
 };
 
 }  // namespace dotpair::server

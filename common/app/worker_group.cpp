@@ -15,14 +15,12 @@
 namespace dotpair::app {
 namespace {
 
-/// Signals come to the waiting thread alone: blocked before any other thread is made.
-sigset_t block_signals() {
+sigset_t handled_signals() {
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGCHLD}) {
         sigaddset(&signals, signal);
     }
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return signals;
 }
 
@@ -84,8 +82,13 @@ void stop_all(const std::vector<Worker*>& workers, bool politely) {
 
 }  // namespace
 
+void hold_signals() {
+    const sigset_t signals = handled_signals();
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 void run_until_signal(const std::vector<Worker*>& workers, const ProcessHooks& hooks) {
-    const sigset_t signals = block_signals();
+    const sigset_t signals = handled_signals();
     FirstFailure failure;
     std::atomic<std::size_t> running = workers.size();
     std::vector<std::jthread> threads;

@@ -29,8 +29,13 @@ struct ProcessHooks {
     std::function<void()> each_minute;  // may be empty; later while signals come in
 };
 
+/// From now on the signals that run_until_signal() handles wait for it: they do not end a program
+/// that is about to start. REQUIRES: no thread was made yet.
+void hold_signals();
+
 /// Runs every worker on a thread of its own until SIGTERM or SIGINT, then drains them; a second
-/// signal does not wait for that. Throws what a worker threw: that is a bug.
+/// signal does not wait for that. REQUIRES: hold_signals() was called. Throws what a worker threw:
+/// that is a bug.
 void run_until_signal(const std::vector<Worker*>& workers, const ProcessHooks& hooks);
 
 }  // namespace dotpair::app

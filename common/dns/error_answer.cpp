@@ -54,8 +54,9 @@ bool can_repeat_question(const Layout& layout) {
            layout.question_end <= header_size + max_question_size;
 }
 
-/// At most max_error_text octets of `text`, and no UTF-8 sequence cut in two.
+/// The public part, at most max_error_text octets of it, and no UTF-8 sequence cut in two.
 std::string_view short_text(std::string_view text) {
+    text = text.substr(0, text.find(';'));
     if (text.size() <= max_error_text) {
         return text;
     }

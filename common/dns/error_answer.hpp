@@ -22,7 +22,8 @@ inline constexpr std::uint16_t network_error = 23;
 inline constexpr std::uint16_t invalid_data = 24;
 }  // namespace extended_error
 
-/// Why we answer ourselves. `text` names the source of the error, never a query name, a pin or a
+/// Why we answer ourselves. `text` names the source of the error; what stands behind a semicolon in
+/// it is for logs and never leaves (P-98). It holds no query name, nor in front of that a pin or a
 /// client.
 struct ErrorReason {
     Rcode rcode = Rcode::servfail;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 namespace dotpair::net {
@@ -38,21 +39,56 @@ void FrameConnection::connect(const Endpoint& peer) {
     if (!error) {
         set_option(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, 1);
     }
+    // With a cookie of the peer's, the kernel now leaves the SYN to the first write; without one it
+    // asks for it. Where it does not allow that (P-128), all is as ever.
+    const bool is_fast = !error && tls_ && settings_.fast_open &&
+                         set_option(socket_.native_handle(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
     // Also a failure to open is reported from the loop, so that the caller has one path for it.
     socket_.async_connect(
         tcp_endpoint(peer),
-        [self = shared_from_this()](const boost::system::error_code& failure) {
+        [self = shared_from_this(), is_fast](const boost::system::error_code& failure) {
             if (self->state_ != State::connecting) {
                 return;
             }
             if (failure) {
                 self->fail("connect: " + failure.message());
+            } else if (is_fast && is_connecting(self->socket_.native_handle())) {
+                self->put_hello_into_syn();
             } else {
                 self->on_connected();
             }
         }
     );
     schedule();
+}
+
+/// Nothing has been sent yet. The connection goes on connecting until the SYN is answered, so that
+/// what goes wrong until then is told as what it is.
+void FrameConnection::put_hello_into_syn() {
+    tls_->write_to(loop_.send_buffer());
+    const TlsSession::Progress progress = tls_->handshake();
+    transmit();
+    if (state_ != State::connecting) {
+        return;
+    }
+    if (progress != TlsSession::Progress::needs_input) {
+        fail("handshake: " + tls_->error_text());
+        return;
+    }
+    socket_.async_wait(
+        boost::asio::socket_base::wait_write,
+        [self = shared_from_this()](const boost::system::error_code& /*canceled*/) {
+            if (self->state_ != State::connecting) {
+                return;
+            }
+            if (const int error = take_error(self->socket_.native_handle()); error != 0) {
+                self->fail("connect: " + std::string(std::strerror(error)));
+                return;
+            }
+            self->state_ = State::handshaking;
+            self->on_writable();  // a hello too long for the SYN has a rest
+        }
+    );
 }
 
 void FrameConnection::adopt(boost::asio::ip::tcp::socket socket) {
@@ -153,6 +189,7 @@ void FrameConnection::fail(const std::string& reason) {
     }
     Handler* const handler = std::exchange(handler_, nullptr);
     destroy();
+    loop_.send_buffer().clear();  // whatever the handler closes now begins an output of its own
     if (handler != nullptr) {
         handler->on_closed(reason);
     }

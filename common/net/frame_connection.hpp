@@ -34,6 +34,9 @@ struct ConnectionSettings {
     ConnectionCounters* counters = nullptr;
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
     bool peer_closes_first = false;
+    /// TCP Fast Open, where kernel and peer have it, for TLS alone (P-12): the ClientHello leaves
+    /// in the SYN. REQUIRES: nothing in clear comes before it.
+    bool fast_open = false;
     /// Kept until the connection holds no socket any more: what counts it against a limit.
     std::shared_ptr<void> admission = nullptr;
 };
@@ -140,6 +143,7 @@ private:
 
     void arm_read();
     void arm_write();
+    void put_hello_into_syn();
     void on_connected();
     void on_readable();
     void on_writable();

@@ -154,7 +154,8 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
             continue;
         }
         if (size < 0 && errno != EAGAIN) {
-            fail(std::strerror(errno));
+            const std::string reason = std::strerror(errno);
+            fail(state_ == State::connecting ? "connect: " + reason : reason);
             return false;
         }
         if (size < 0) {
@@ -185,7 +186,7 @@ void FrameConnection::arm_write() {
 }
 
 void FrameConnection::on_writable() {
-    if (state_ == State::closed) {
+    if (state_ == State::closed || state_ == State::connecting) {
         return;
     }
     if (!unsent_.empty()) {

@@ -55,13 +55,13 @@ public:
 
     bool is_open() const { return stream_ && stream_->is_open() && !ending_; }
 
+    /// The peer wants no more queries; it ends when those it has are answered.
+    bool is_retiring() const { return retiring_; }
+
     /// Open, with an ID free, and not behind with its writing.
     bool can_take_query();
     /// Too many IDs are lost to answers that never came: fit to be replaced.
     bool is_sick() const;
-
-    /// The peer wants no more queries: it ends when it has answered those it has.
-    bool is_retiring() const { return retiring_; }
 
     /// It has been of use to somebody.
     bool has_answered() const { return has_answered_; }

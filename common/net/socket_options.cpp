@@ -4,12 +4,28 @@
 #include <boost/asio/io_context.hpp>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#include <cerrno>
 
 namespace dotpair::net {
 
 bool set_option(int socket, int level, int name, int value) {
     return ::setsockopt(socket, level, name, &value, sizeof value) == 0;
+}
+
+bool is_connecting(int socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state == TCP_SYN_SENT;
+}
+
+int take_error(int socket) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
 void enlarge_buffers(int socket, int size) {

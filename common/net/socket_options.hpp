@@ -11,6 +11,12 @@ namespace dotpair::net {
 /// Sets an integer option of a socket; false when the kernel refuses.
 bool set_option(int socket, int level, int name, int value);
 
+/// Whether a TCP socket's SYN has not been answered yet, or not even sent (TCP_FASTOPEN_CONNECT).
+bool is_connecting(int socket);
+
+/// The errno that the kernel keeps for whoever asks next, zero if none.
+int take_error(int socket);
+
 /// Asks for `size` octets of kernel buffer each way, beyond the system's limit where we may.
 void enlarge_buffers(int socket, int size);
 

@@ -41,7 +41,8 @@ void StreamFrontend::listen(const Endpoint& at, bool dual_stack) {
     listeners_.push_back(std::make_unique<TcpListener>(
         loop_,
         at,
-        dual_stack,
+        // In clear the SYN could carry a query, and be delivered twice (P-12, P-127).
+        TcpListener::Settings{dual_stack, tls_ != nullptr && settings_.connection.fast_open},
         [this](boost::asio::ip::tcp::socket socket) { accept(std::move(socket)); }
     ));
 }
@@ -77,6 +78,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
     const auto id = connection.admission ? clients_.add(policy::TimePoint::max()) : std::nullopt;
     if (!id) {
         counters_.refused.add();
+        handler_.on_client_refused({peer.address(), peer.port()});
         return;
     }
     counters_.admitted.add();

@@ -39,6 +39,9 @@ public:
         /// find() does not know it any more.
         virtual void on_client_gone(policy::SlotId, const Endpoint&, const std::string&) {}
 
+        /// There were too many connections.
+        virtual void on_client_refused(const Endpoint&) {}
+
         /// is_empty() has become true.
         virtual void on_last_client_closed() {}
     };

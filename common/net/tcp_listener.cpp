@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -21,6 +22,7 @@ namespace {
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::milliseconds pause_when_short{100};
 constexpr int backlog = 1024;
+constexpr int fast_open_queue = 256;  // not yet confirmed by an ACK; others do without
 }  // namespace
 
 struct TcpListener::State {
@@ -33,7 +35,9 @@ struct TcpListener::State {
     bool stopped = false;
 };
 
-TcpListener::TcpListener(EventLoop& loop, const Endpoint& at, bool dual_stack, OnAccept on_accept)
+TcpListener::TcpListener(
+    EventLoop& loop, const Endpoint& at, const Settings& settings, OnAccept on_accept
+)
     : state_(std::make_shared<State>(loop, std::move(on_accept))) {
     const auto endpoint = tcp_endpoint(at);
     auto& acceptor = state_->acceptor;
@@ -42,9 +46,12 @@ TcpListener::TcpListener(EventLoop& loop, const Endpoint& at, bool dual_stack, O
     set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
     if (at.address.is_v6()) {
-        set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, dual_stack ? 0 : 1);
+        set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, settings.dual_stack ? 0 : 1);
     }
     acceptor.bind(endpoint);
+    if (settings.fast_open) {
+        set_option(socket, IPPROTO_TCP, TCP_FASTOPEN, fast_open_queue);
+    }
     acceptor.listen(backlog);
 }
 

@@ -17,9 +17,13 @@ class TcpListener {
 public:
     using OnAccept = std::function<void(boost::asio::ip::tcp::socket)>;
 
-    /// Binds and listens; throws boost::system::system_error. `dual_stack`: an IPv6 wildcard takes
-    /// IPv4 as well.
-    TcpListener(EventLoop& loop, const Endpoint& at, bool dual_stack, OnAccept on_accept);
+    struct Settings {
+        bool dual_stack = false;  // an IPv6 wildcard takes IPv4 as well
+        bool fast_open = false;   // takes data in the SYN (RFC 7413), if the kernel is set so
+    };
+
+    /// Binds and listens; throws boost::system::system_error.
+    TcpListener(EventLoop& loop, const Endpoint& at, const Settings& settings, OnAccept on_accept);
     ~TcpListener();
     TcpListener(const TcpListener&) = delete;
     TcpListener& operator=(const TcpListener&) = delete;

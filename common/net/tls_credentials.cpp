@@ -59,7 +59,7 @@ Credential read_certificate(const std::string& file) {
     credential.certificate = {
         PEM_read_bio_X509_AUX(source.get(), nullptr, nullptr, nullptr), X509_free};
     if (!credential.certificate) {
-        throw ConfigError(where("--cert", file) + describe_openssl_failure());
+        throw ConfigError(where("--cert", file) + "holds no certificate in PEM");
     }
     while (X509* const issuer = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {
         sk_X509_push(credential.chain.get(), issuer);
@@ -79,10 +79,10 @@ NamedKey read_key(const std::string& file) {
         {PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &is_encrypted),
          EVP_PKEY_free}};
     if (!key.key) {
-        const std::string reason = describe_openssl_failure();
         throw ConfigError(
-            where("--key", file) +
-            (is_encrypted ? "is encrypted, and nobody is asked for a passphrase" : reason)
+            where("--key", file) + (is_encrypted
+                                        ? "is encrypted, and nobody is asked for a passphrase"
+                                        : "holds no private key in PEM")
         );
     }
     return key;
@@ -166,7 +166,12 @@ void use_credential(SSL_CTX* context, const Credential& credential) {
     if (SSL_CTX_use_cert_and_key(
             context, credential.certificate.get(), credential.key.get(), credential.chain.get(), 1
         ) != 1) {
-        throw ConfigError(where("--cert", credential.file) + describe_openssl_failure());
+        const bool is_weak = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_EE_KEY_TOO_SMALL;
+        throw ConfigError(
+            where("--cert", credential.file) +
+            (is_weak ? "its key is too weak: take P-256, or RSA of 2048 bits at least"
+                     : describe_openssl_failure())
+        );
     }
 }
 

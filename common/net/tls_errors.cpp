@@ -41,10 +41,6 @@ std::string verify_failure(SSL* ssl) {
     return text == nullptr ? std::string() : *text;
 }
 
-std::string without_keys(const std::string& failure) {
-    return failure.substr(0, failure.find(';'));
-}
-
 std::string describe_openssl_failure() {
     const unsigned long code = ERR_peek_last_error();
     const char* const reason = ERR_reason_error_string(code);

@@ -11,10 +11,6 @@ namespace dotpair::net {
 /// Empties the thread's error queue.
 std::string describe_tls_failure(SSL* ssl);
 
-/// Of such a line, what may be told to others as well: not the keys, which stand behind a semicolon
-/// (P-98).
-std::string without_keys(const std::string& failure);
-
 /// OpenSSL's reason for the last failed call, without a session.
 std::string describe_openssl_failure();
 

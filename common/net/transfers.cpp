@@ -2,7 +2,6 @@
 #include "common/net/transfers.hpp"
 
 #include "common/dns/error_answer.hpp"
-#include "common/net/tls_errors.hpp"
 
 #include <algorithm>
 #include <array>
@@ -107,7 +106,7 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
         }
     }
     if (!transfer->is_over) {
-        give_up(*transfer, transfer->asked + ": " + without_keys(reason));
+        give_up(*transfer, transfer->asked + ": " + reason);
     }
     finish(transfer);
 }

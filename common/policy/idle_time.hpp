@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 /// How long connections may be idle, and how that is told (RFC 7828).
 namespace dotpair::policy {
@@ -15,11 +14,14 @@ namespace dotpair::policy {
 /// What the option counts in.
 inline constexpr std::chrono::milliseconds keepalive_unit{100};
 
-/// As the option carries it: never more than `idle_time`, except that the option cannot say more
-/// than 6553 s.
+/// As the option carries it, which can say 6553 s at most. Zero is said for zero alone: it means
+/// that no more queries are wanted.
 inline std::uint16_t keepalive_units(Duration idle_time) {
+    if (idle_time <= Duration::zero()) {
+        return 0;
+    }
     const auto units = idle_time / keepalive_unit;
-    return static_cast<std::uint16_t>(std::clamp<std::int64_t>(units, 0, UINT16_MAX));
+    return static_cast<std::uint16_t>(std::clamp<std::int64_t>(units, 1, UINT16_MAX));
 }
 
 /// When the peer ends a connection after `theirs`, we end it earlier: a query that crosses the end
@@ -32,27 +34,29 @@ inline Duration idle_time_before(Duration theirs) {
 /// How long a server that does not say lets its connections be idle: as seen.
 class LearnedIdleTime {
 public:
-    /// It ended one that had carried nothing for so long.
+    /// It ended one that had carried nothing for so long. Once may have been a restart: what two
+    /// ends in a row agree on is the rule.
     void learn(Duration idle_time, TimePoint now) {
-        if (idle_time >= min_learned) {
-            seen_ = idle_time;
-            seen_at_ = now;
-        }
+        const Duration difference = idle_time > seen_ ? idle_time - seen_ : seen_ - idle_time;
+        is_rule_ = idle_time >= min_learned && difference <= seen_ / 8;
+        seen_ = idle_time;
+        seen_at_ = now;
     }
 
     /// Of the next connection; `wanted` where nothing shorter is known. What was seen long ago
     /// counts no more: the server may have been short of room then.
     Duration allowed(Duration wanted, TimePoint now) const {
-        const bool is_known = seen_ && now - seen_at_ < remembered;
-        return is_known ? std::min(wanted, idle_time_before(*seen_)) : wanted;
+        const bool is_known = is_rule_ && now - seen_at_ < remembered;
+        return is_known ? std::min(wanted, idle_time_before(seen_)) : wanted;
     }
 
 private:
     static constexpr std::chrono::milliseconds min_learned{500};  // less is a restart, not a rule
     static constexpr std::chrono::hours remembered{1};
 
-    std::optional<Duration> seen_;
+    Duration seen_{};
     TimePoint seen_at_{};
+    bool is_rule_ = false;
 };
 
 /// The idle time of a server's connections when `used` of `limit` are there: all of `full` up to

@@ -140,6 +140,15 @@ class OnTheTlsPort(WithPair):
         self.check_clear(b"")
         self.check_clear(b"\x16\x03\x01\x02\x00\x01")
 
+    def test_more_connections_than_allowed_are_closed_and_the_limit_is_named_P38(self):
+        self.start(server_options={"connections_per_address": 2})
+        self.assert_works()
+        with tls_socket(self.pair.server.port), tcp_socket(self.pair.server.port) as third:
+            self.assertEqual(read_to_end(third), b"")
+            self.pair.server.process.wait_for_line(
+                "client refused addr=127.0.0.1 .*--connections-per-address")
+        self.assert_works()
+
     def test_garbage_inside_tls_is_closed_and_harms_nobody_P41(self):
         self.start(server_options={"message_timeout": "1s"})
         with tls_socket(self.pair.server.port) as end:

@@ -17,12 +17,21 @@ UNKNOWN_OPCODE = 14
 
 
 class ClosingConnections:
+    def setUp(self):
+        self.connections_to_lose = 0
+        self.since_loss = 0
+
     def handle(self, request):
         """Like servers that close on what they dislike: the other queries are under way then."""
+        self.since_loss += 1
         if first_label(request.data) == POISON:
             request.reset()
+        elif self.connections_to_lose and self.since_loss > 100:
+            self.connections_to_lose -= 1
+            self.since_loss = 0
+            request.reset()
         else:
-            later(0.02, answer_at_once, request)
+            later(0.05, answer_at_once, request)
 
     def ask(self, queries):
         self.start()
@@ -45,6 +54,13 @@ class ClosingConnections:
             self.assertEqual(wire.rcode(answer), wanted, query)
         self.assertLessEqual(max(self.times_asked(POISON)), 4)
         self.assertEqual(wire.rcode(ask_udp(self.port, good[0])), wire.NOERROR, "the backend is left alone")
+
+    def test_connections_that_are_lost_one_after_the_other_cost_nothing_P11(self):
+        """Who was on them may seem to be the cause; all are innocent."""
+        self.connections_to_lose = 2
+        answers = self.ask([wire.query(f"n{number}.test", 1, number) for number in range(300)])
+        self.assertEqual({wire.rcode(answer) for answer in answers}, {wire.NOERROR})
+        self.assertEqual(self.connections_to_lose, 0)
 
 
 class ByTheResolver(ClosingConnections, unittest.TestCase):

@@ -11,6 +11,8 @@ from .exchange import ask_udp
 from .ports import LOOPBACK, free_port
 from .processes import Process, run, temporary_directory, wait_until
 
+ANSWERS, FAILS = (wire.NOERROR, wire.REFUSED), (wire.SERVFAIL,)
+
 
 def write(directory, name, text):
     path = os.path.join(directory, name)
@@ -24,7 +26,10 @@ def this_user():
 
 
 class Resolver:
-    """`port` serves plain DNS over UDP and TCP; `answers_to` is a name that it must resolve."""
+    """`port` serves plain DNS over UDP and TCP; it is ready once it answers to `answers_to` with one of
+    the response codes `ready`."""
+
+    ready = ANSWERS
 
     def __init__(self, kind):
         self.kind = kind
@@ -39,7 +44,7 @@ class Resolver:
         def answers():
             assert self.process.is_running(), f"{self.kind} ended:\n{self.process.tail()}"
             answer = ask_udp(port or self.port, probe, timeout=0.3)
-            return answer is not None and wire.rcode(answer) in (wire.NOERROR, wire.REFUSED)
+            return answer is not None and wire.rcode(answer) in self.ready
 
         try:
             wait_until(answers, f"{self.kind} to answer")
@@ -56,7 +61,8 @@ class Resolver:
 
 class Nsd(Resolver):
     def __init__(self, zones):
-        """`zones`: {name: text of the zone file}, for this class and its siblings."""
+        """`zones`: {name: text of the zone file}, for this class and its siblings. With this
+        one and Knot, None stands for a missing file: SERVFAIL for all names of that zone."""
         super().__init__("nsd")
         lines = [
             "server:", f"  ip-address: {LOOPBACK}@{self.port}", f"  username: {this_user()}",
@@ -66,8 +72,9 @@ class Nsd(Resolver):
             "  rrl-whitelist-ratelimit: 0", "  tcp-count: 200",
             "  verbosity: 1", "  server-count: 1", "remote-control:", "  control-enable: no"]
         for number, (zone, text) in enumerate(zones.items()):
-            file = write(self.directory, f"{number}.zone", text)
-            lines += ["zone:", f'  name: "{zone}"', f'  zonefile: "{file}"',
+            if text is not None:
+                write(self.directory, f"{number}.zone", text)
+            lines += ["zone:", f'  name: "{zone}"', f'  zonefile: "{number}.zone"',
                       f"  provide-xfr: {LOOPBACK} NOKEY"]
         config = write(self.directory, "nsd.conf", "\n".join(lines) + "\n")
         self._start(["/usr/sbin/nsd", "-d", "-c", config], next(iter(zones)))
@@ -85,7 +92,8 @@ class Knot(Resolver):
             "    semantic-checks: off", "    zonefile-load: whole", "    journal-content: none",
             "    acl: everyone", "zone:"]
         for number, (zone, text) in enumerate(zones.items()):
-            write(self.directory, f"{number}.zone", text)
+            if text is not None:
+                write(self.directory, f"{number}.zone", text)
             lines += [f"  - domain: {zone}", f"    file: {number}.zone"]
         config = write(self.directory, "knot.conf", "\n".join(lines) + "\n")
         self._start(["/usr/sbin/knotd", "-c", config], next(iter(zones)))

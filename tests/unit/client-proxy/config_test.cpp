@@ -48,6 +48,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"ca-file", "/tmp"},
     {"edns", "none"},
     {"padding", "some"},
+    {"tcp-fastopen", "yes"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
     {"query-timeout", "99999999999999999999s"},
@@ -81,6 +82,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[0]) == "127.0.0.1@53");
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
+    CHECK(config.tcp_fastopen);
     CHECK(config.query_timeout == defaults.query_timeout);
     CHECK(config.queries == defaults.queries);
     CHECK(config.queued_bytes == defaults.queued_bytes);
@@ -100,6 +102,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "opportunistic",
         "--ca-file",
         "/dev/null",
+        "--tcp-fastopen",
+        "off",
         "--padding",
         "edns",
         "--edns",
@@ -144,6 +148,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
+    CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
@@ -303,11 +308,19 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
     ));
 }
 
-TEST_CASE("P-15: a single pin is a warning, a pin with a backup is none", "[unit][client]") {
-    const auto single = test::read_words(client::read_config, {"--upstream", "192.0.2.1," + pin});
-    const auto with_backup =
-        test::read_words(client::read_config, {"--upstream", "192.0.2.1," + pin + "," + other_pin});
-    REQUIRE(single->warnings.size() == 1);
-    CHECK(is_one_line_with(single->warnings[0], {"192.0.2.1@853", "backup pin"}));
-    CHECK(with_backup->warnings.empty());
+TEST_CASE(
+    "P-15: --check-config warns of a single pin, not of one with a backup", "[unit][client]"
+) {
+    const auto warnings_of = [](const std::string& pins, bool check_only) {
+        std::vector<std::string> words{"--upstream", "192.0.2.1," + pins};
+        if (check_only) {
+            words.emplace_back("--check-config");
+        }
+        return test::read_words(client::read_config, words)->warnings;
+    };
+    const auto single = warnings_of(pin, true);
+    REQUIRE(single.size() == 1);
+    CHECK(is_one_line_with(single[0], {"192.0.2.1@853", "backup pin"}));
+    CHECK(warnings_of(pin + "," + other_pin, true).empty());
+    CHECK(warnings_of(pin, false).empty());  // ephemeral keys have no other
 }

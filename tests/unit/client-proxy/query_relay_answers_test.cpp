@@ -7,7 +7,6 @@
 
 using namespace dotpair;
 
-using client::Company;
 using dns::Rcode;
 using policy::EdnsMode;
 using test::has_opt;
@@ -270,15 +269,17 @@ TEST_CASE("QueryRelay replays QUERY alone, and not for ever (P-113, P-114)", "[u
     CHECK(times == 4);
 }
 
-TEST_CASE("QueryRelay lets a query go alone that lost its connection twice", "[unit][relay]") {
+TEST_CASE("QueryRelay keeps a query apart that lost its connection twice", "[unit][relay]") {
+    using policy::Company;
     RelayFixture relay;
     const auto id = relay.query(test::query());
-    for (const auto company : {Company::shared, Company::shared, Company::alone, Company::alone}) {
+    for (const auto company : {Company::shared, Company::shared, Company::few, Company::alone}) {
         CHECK(relay.relay.company(id) == company);
         relay.relay.wait(id);
-        CHECK(relay.relay.first_waiting(company) == id);
+        CHECK(relay.relay.first_waiting().has_value() == (company == Company::shared));
+        CHECK(relay.relay.first_suspect().has_value() == (company != Company::shared));
         relay.write(id);
-        CHECK_FALSE(relay.relay.first_waiting(company));
+        CHECK_FALSE((relay.relay.first_waiting() || relay.relay.first_suspect()));
         relay.ids.take_all();
         relay.relay.may_write_again(id);
     }
@@ -351,12 +352,12 @@ TEST_CASE("QueryRelay keeps waiting queries in line, and written ones out of it"
     for (const auto id : {a, b, c, a}) {
         relay.relay.wait(id);
     }
-    CHECK(relay.relay.first_waiting(Company::shared) == a);
+    CHECK(relay.relay.first_waiting() == a);
     CHECK(relay.relay.waiting_behind(a) == b);
     relay.write(b);
     CHECK(relay.relay.waiting_behind(a) == c);
     relay.relay.forget(a);
-    CHECK(relay.relay.first_waiting(Company::shared) == c);
+    CHECK(relay.relay.first_waiting() == c);
     relay.relay.forget(c);
-    CHECK_FALSE(relay.relay.first_waiting(Company::shared));
+    CHECK_FALSE(relay.relay.first_waiting());
 }

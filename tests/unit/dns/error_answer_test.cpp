@@ -73,6 +73,14 @@ TEST_CASE("P-96: an error is explained if and only if the query had an OPT", "[u
     );
 }
 
+TEST_CASE("An error answer keeps what is for logs to itself (P-98)", "[unit][dns]") {
+    const ErrorReason reason{
+        Rcode::servfail, extended_error::network_error, "no pin matches; the server has pin=x"};
+    const ErrorReason shown{Rcode::servfail, extended_error::network_error, "no pin matches"};
+    const Octets query = test::query().opt().octets();
+    CHECK(error_answer(query, reason) == error_answer(query, shown));
+}
+
 TEST_CASE("An error answer has an empty OPT when there is nothing to explain", "[unit][dns]") {
     const ErrorReason formerr{Rcode::formerr, extended_error::none, "unsaid"};
     const Octets answer = error_answer(test::query().opt({{10, Octets(8, 1)}}).octets(), formerr);

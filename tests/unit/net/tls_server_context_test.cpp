@@ -128,7 +128,7 @@ TEST_CASE("P-136: a certificate with a key too short is refused at start", "[uni
     const TemporaryFile key(certificate.key_pem());
 
     CHECK(
-        refusal_of(certificate_file.path(), key.path()).find("key too small") != std::string::npos
+        refusal_of(certificate_file.path(), key.path()).find("key is too weak") != std::string::npos
     );
 }
 

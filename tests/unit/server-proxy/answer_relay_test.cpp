@@ -417,17 +417,23 @@ TEST_CASE("AnswerRelay tells two routes to one place apart by their ID", "[unit]
     CHECK_FALSE(server.relay.drop_route(id, on_socket(1, 100)));
 }
 
-TEST_CASE("AnswerRelay sends alone what lost its connection twice", "[unit][relay]") {
+TEST_CASE("AnswerRelay keeps apart what lost its connection twice", "[unit][relay]") {
+    using policy::Company;
     Fixture server;
     const auto id = server.query(test::query());
-    CHECK_FALSE(server.relay.goes_alone(id));
-    CHECK(server.relay.note_loss(id));
-    CHECK_FALSE(server.relay.goes_alone(id));
-    CHECK(server.relay.note_loss(id));
-    CHECK(server.relay.goes_alone(id));
-    CHECK(server.relay.note_loss(id));
+    for (const auto company : {Company::shared, Company::shared, Company::few}) {
+        CHECK(server.relay.company(id) == company);
+        CHECK(server.relay.note_loss(id));
+    }
+    CHECK(server.relay.company(id) == Company::alone);
     CHECK_FALSE(server.relay.note_loss(id));  // enough
-
     server.relay.forget(id);
-    CHECK_FALSE(server.relay.goes_alone(server.query(test::query())));  // in the same memory
+    CHECK(server.relay.company(server.query(test::query())) == Company::shared);
+
+    CHECK(server.relay.company(server.query(test::query().sig0())) == Company::alone);
+    const MessageBuilder notify(1, 4U << 11U);
+    CHECK(
+        server.relay.company(server.query(MessageBuilder(notify).question(name("a"), 6))) ==
+        Company::alone
+    );
 }

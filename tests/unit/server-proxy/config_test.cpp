@@ -59,6 +59,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"backend-transport", "quic"},
     {"edns", "on"},
     {"padding", "128"},
+    {"tcp-fastopen", "1"},
     {"workers", "1025"},
     {"idle-timeout", "30"},
     {"handshake-timeout", "0ms"},
@@ -89,6 +90,7 @@ TEST_CASE("The server's defaults are those of its Config (P-1, P-48)", "[unit][s
     CHECK_FALSE(config.backends_from_resolv_conf);
     CHECK(config.tls.certificate_files.empty());
     CHECK_FALSE(config.tls.strict_sni);
+    CHECK(config.tcp_fastopen);
     CHECK(config.tls.ticket_lifetime == 12h);
     CHECK(config.workers >= 1);
     CHECK(config.idle_timeout == 30s);
@@ -110,6 +112,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
         "--backend-transport=tcp",
         "--edns=verbatim",
         "--padding=record",
+        "--tcp-fastopen=off",
         "--workers=2",
         "--idle-timeout=1s",
         "--handshake-timeout=2s",
@@ -142,6 +145,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
     CHECK(config.backend_transport == server::BackendTransport::tcp);
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::record);
+    CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.workers == 2);
     CHECK(config.idle_timeout == 1s);
     CHECK(config.handshake_timeout == 2s);
