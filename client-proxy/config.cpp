@@ -25,7 +25,8 @@ void bind_addresses(app::OptionSet& options, Config& config) {
     );
     options.list(
         "upstream",
-        "ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/HEX][,profile=PROFILE]...",
+        "ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/"
+        "HEX][,profile=PROFILE][,plain-port=PORT]...",
         "DoT server to ask, the preferred one first; port 853 unless given; repeatable",
         [&config](const std::string& option, const std::string& text) {
             config.upstreams.push_back(net::parse_upstream(option, text));
@@ -36,6 +37,21 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         config.profile,
         {{"strict", Profile::strict}, {"opportunistic", Profile::opportunistic}},
         "whether an upstream has to prove who it is, unless it has a profile of its own"
+    );
+    options.choice<policy::TransportChoice>(
+        "transport",
+        config.transport,
+        {{"tls", policy::TransportChoice::tls},
+         {"starttls", policy::TransportChoice::starttls},
+         {"auto", policy::TransportChoice::automatic}},
+        "TLS on a port of its own, a connection in clear upgraded to TLS, or the one and then the "
+        "other; opportunistic goes on in clear where an upgrade fails"
+    );
+    options.choice<bool>(
+        "starttls-legacy",
+        config.starttls_legacy,
+        {{"off", false}, {"on", true}},
+        "on: asks for the upgrade without the TLS OK bit, as the prototypes of 2014 did"
     );
     options.file(
         "ca-file",
@@ -175,6 +191,9 @@ void check(Config& config) {
         }
     }
     check_mixture(config);
+    if (config.starttls_legacy && config.transport == policy::TransportChoice::tls) {
+        throw ConfigError("--starttls-legacy: 'on' needs --transport starttls or auto");
+    }
 }
 
 }  // namespace

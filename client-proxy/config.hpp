@@ -4,6 +4,7 @@
 #include "common/net/upstream_address.hpp"
 #include "common/policy/edns_mode.hpp"
 #include "common/policy/profile.hpp"
+#include "common/policy/transport_memory.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -22,7 +23,9 @@ struct Config {
     bool listen_by_default = true;  // nobody named them: a family that the host lacks is skipped
     std::vector<net::UpstreamAddress> upstreams;  // never empty, in order of preference
     Profile profile = Profile::strict;            // of upstreams that name none
-    std::string ca_file;                          // empty: the system's trust store
+    policy::TransportChoice transport = policy::TransportChoice::tls;
+    bool starttls_legacy = false;  // the upgrade as the prototypes of 2014 did it
+    std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
     bool tcp_fastopen = true;  // towards upstreams, never towards apps

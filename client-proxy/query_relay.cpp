@@ -63,6 +63,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.opcode = dns::header::opcode(message);
     query.wishes = policy::read_wishes(message, layout);
     query.opt_added = false;
+    query.is_padded = false;
     if (!edit_query(query, editable, intake == policy::Intake::transfer)) {
         end(*id, query);
         return answered({dns::Rcode::formerr, dns::extended_error::none, {}});
@@ -93,13 +94,18 @@ bool QueryRelay::edit_query(Query& query, dns::EditableMessage& message, bool is
     }
     dns::add_option(message, dns::option_code::keepalive, {});
     if (pad_all || query.wishes.padding) {
-        dns::add_padding(message, dns::query_padding_block);  // the last edit (P-70)
+        query.is_padded =  // the last edit (P-70)
+            dns::add_padding(message, dns::query_padding_block) == dns::Edit::done;
     }
     return true;
 }
 
 bool QueryRelay::write_query(
-    QueryId id, policy::PendingQueries& ids, policy::Outbox& outbox, std::uint32_t connection
+    QueryId id,
+    policy::PendingQueries& ids,
+    policy::Outbox& outbox,
+    std::uint32_t connection,
+    policy::Leg leg
 ) {
     Query& query = queries_.at(id);
     std::uint16_t wire_id = query.original_id;
@@ -117,12 +123,22 @@ bool QueryRelay::write_query(
     const dns::Bytes frame = outbox.prepare(query.message.size());
     std::memcpy(frame.data(), query.message.data(), query.message.size());
     dns::header::set_id(frame, wire_id);
-    outbox.commit(query.message.size());
+    outbox.commit(
+        leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
+    );
     query.connection = connection;
     query.wire_id = wire_id;
     query.is_written = true;
     queries_.dequeue(queue_of(id), id);
     return true;
+}
+
+/// Our own edits but for the padding. Returns the size that is left.
+std::size_t QueryRelay::take_padding_off(dns::Bytes message) {
+    dns::EditableMessage editable{message, message.size(), dns::inspect(message)};
+    dns::remove_hop_options(editable);
+    dns::add_option(editable, dns::option_code::keepalive, {});
+    return editable.size;
 }
 
 std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {

@@ -65,9 +65,13 @@ public:
 
     /// Puts the query's frame into `outbox` under an ID that is free among `ids`: the app's own
     /// where possible, and always where SIG(0) covers it. False when there is none. `connection` is
-    /// remembered for on_connection().
+    /// remembered for on_connection(). On a leg in clear it goes without padding (P-67).
     bool write_query(
-        QueryId query, policy::PendingQueries& ids, policy::Outbox& outbox, std::uint32_t connection
+        QueryId query,
+        policy::PendingQueries& ids,
+        policy::Outbox& outbox,
+        std::uint32_t connection,
+        policy::Leg leg = policy::Leg::tls
     );
 
     /// An ended query's ID must not be used again on that connection before its answer has come
@@ -157,8 +161,10 @@ private:
         dns::Opcode opcode = dns::Opcode::query;
         policy::HopWishes wishes;
         bool opt_added = false;
+        bool is_padded = false;
     };
 
+    static std::size_t take_padding_off(dns::Bytes message);
     bool edit_query(Query& query, dns::EditableMessage& message, bool is_transfer) const;
     void undo_edits(const Query& query, dns::EditableMessage& answer);
     void note_idle_time(const dns::EditableMessage& answer);

@@ -16,6 +16,14 @@ std::string label_of(const net::UpstreamAddress& address) {
     return net::to_string(address.endpoint) + (address.name.empty() ? "" : "#" + address.name);
 }
 
+std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
+    std::vector<policy::TransportMemory::Server> servers;
+    for (const net::UpstreamAddress& address : config.upstreams) {
+        servers.push_back({config.transport, identity_of(address, config).profile});
+    }
+    return servers;
+}
+
 }  // namespace
 
 UpstreamPool::UpstreamPool(
@@ -26,6 +34,7 @@ UpstreamPool::UpstreamPool(
       handler_(handler),
       config_(config),
       selector_(config.upstreams.size()),
+      transports_(servers_of(config)),
       retry_(loop, [this] { dial_for_waiting(); }),
       tidy_(loop, [this] {
           drop_used_up();
@@ -67,12 +76,16 @@ bool UpstreamPool::write(QueryId query) {
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
         net::QueryConnection& stream = *connection.stream;
+        const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
         if (connection.can_take(company) &&
-            relay_.write_query(query, stream.ids(), stream.outbox(), connection.number)) {
+            relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
             if (connection.suspects) {
                 connection.suspects->take(company);
             }
             stream.queries_changed();
+            if (connection.better_at <= loop_.now()) {
+                look_for_better(connection);  // it may move
+            }
             return true;
         }
     }
@@ -152,27 +165,23 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, upstream, settings, config_.queries_per_connection
     );
-    spdlog::debug("upstream dial addr={}", to.label);
-    stream->connect(to.address.endpoint, start_session(to));
+    const policy::UpstreamTransport transport = pick_transport(upstream);
+    spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
+    stream->connect(endpoint_of(to, transport), secure(to, transport));
     const auto rank = [this](std::size_t peer) {
         return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
     };
     const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
         return rank(connection.stream->peer()) > rank(upstream);
     });
-    const auto made =
-        connections_.insert(behind, {next_number_++, std::nullopt, std::move(stream)});
+    Connection dialed;
+    dialed.number = next_number_++;
     if (for_suspects) {
-        made->suspects.emplace();
+        dialed.suspects.emplace();
     }
-}
-
-net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
-    net::TlsSession session = upstream.tls.start_session();
-    if (policy::pads_records(config_.padding)) {
-        session.pad_records(dns::query_padding_block);
-    }
-    return session;
+    dialed.transport = transport;
+    dialed.stream = std::move(stream);
+    connections_.insert(behind, std::move(dialed));
 }
 
 void UpstreamPool::dial_for_waiting() {
@@ -187,18 +196,21 @@ void UpstreamPool::dial_for_waiting() {
 void UpstreamPool::on_connected(net::QueryConnection& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     selector_.worked(connection.peer());
+    note_transport(find(connection));
     const net::TlsFacts facts = connection.tls_facts();
+    const bool is_clear = !connection.is_encrypted();
     spdlog::info(
-        "upstream up addr={} tls={} cipher={} alpn={} resumed={} authenticated={}",
+        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={}",
         upstream.label,
-        facts.version,
-        facts.cipher,
+        name_of(find(connection).transport),
+        is_clear ? "none" : facts.version,
+        is_clear ? "none" : facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
         facts.resumed ? "yes" : "no",
-        upstream.is_known && facts.verify_failure.empty() ? "yes" : "no"
+        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no"
     );
     upstream.last_error.clear();
-    if (!is_left_for_another(connection, facts.verify_failure)) {
+    if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         write_waiting();
     }
 }
@@ -240,7 +252,8 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
     }
     const std::size_t upstream = selector_.pick_any(loop_.now());
     Upstream& to = upstreams_[upstream];
-    return net::Transfers::Target{upstream, to.address.endpoint, start_session(to)};
+    const policy::UpstreamTransport transport = pick_transport(upstream);
+    return net::Transfers::Target{upstream, endpoint_of(to, transport), secure(to, transport)};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

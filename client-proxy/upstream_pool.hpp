@@ -8,6 +8,7 @@
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
 #include "common/policy/idle_time.hpp"
+#include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_selector.hpp"
 
 #include <cstddef>
@@ -59,6 +60,8 @@ public:
     const PoolCounters& counters() const { return counters_; }
 
 private:
+    static const char* name_of(policy::UpstreamTransport transport);
+
     struct Upstream {
         net::UpstreamAddress address;
         std::string label;      // "192.0.2.1@853#name", for logs
@@ -73,6 +76,10 @@ private:
     struct Connection {
         std::uint32_t number = 0;
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
+        policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
+        bool has_opened = false;
+        /// In clear: when to see whether TLS works by now.
+        policy::TimePoint better_at = policy::TimePoint::max();
         std::unique_ptr<net::QueryConnection> stream;
 
         bool can_take(policy::Company company) const {
@@ -87,7 +94,20 @@ private:
     void dial_if_needed(bool for_suspects);
     void dial(std::size_t upstream, bool for_suspects);
     std::size_t suspects_waiting(std::size_t at_most) const;
+    policy::UpstreamTransport pick_transport(std::size_t upstream);
+    net::Endpoint endpoint_of(const Upstream& upstream, policy::UpstreamTransport transport) const;
+    net::Security secure(Upstream& upstream, policy::UpstreamTransport transport);
     net::TlsSession start_session(Upstream& upstream) const;
+    void note_transport(Connection& opened);
+    bool has_other_transport(
+        std::size_t upstream,
+        policy::UpstreamTransport failed,
+        policy::TransportFailure failure,
+        const std::string& reason
+    );
+    void retire_clear_ones(std::size_t upstream);
+    void look_for_better(Connection& clear);
+    void warn_of_downgrade(std::size_t upstream) const;
     bool is_anybody_waiting() const;
     void drop_used_up();
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
@@ -97,8 +117,8 @@ private:
     );
     void replace_if_sick(net::QueryConnection& connection);
     void failed(std::size_t upstream, const std::string& reason);
-    Connection& find(const net::QueryConnection& stream);
     Connection take(const net::QueryConnection& stream);
+    Connection& find(const net::QueryConnection& stream);
 
     void on_connected(net::QueryConnection& connection) override;
     bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
@@ -114,6 +134,7 @@ private:
     net::ConnectionSettings settings_;
     std::vector<Upstream> upstreams_;
     policy::UpstreamSelector selector_;
+    policy::TransportMemory transports_;
     std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind
     std::uint32_t next_number_ = 0;
     net::DeadlineTimer retry_;

@@ -41,7 +41,16 @@ void UpstreamPool::on_disconnected(
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is, unless one of them may have ended it.
-    if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
+    const bool goes_on =
+        !lost.has_opened && has_other_transport(
+                                gone->peer(),
+                                lost.transport,
+                                gone->upgrade_failure().value_or(policy::TransportFailure::broken),
+                                reason
+                            );
+    if (goes_on) {
+        // By another way, as soon as somebody waits.
+    } else if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
     } else {
         spdlog::debug(

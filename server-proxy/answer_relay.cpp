@@ -16,7 +16,11 @@ AnswerRelay::AnswerRelay(const Settings& settings)
     : settings_(settings), queries_(settings.max_queries) {}
 
 AnswerRelay::Accepted AnswerRelay::accept_query(
-    dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
+    dns::ConstBytes message,
+    policy::SlotId client,
+    policy::TimePoint now,
+    dns::Bytes scratch,
+    policy::Leg leg
 ) {
     const dns::Layout layout = dns::inspect(message);
     const policy::HopWishes wishes = policy::read_wishes(message, layout);
@@ -24,7 +28,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
         return Accepted{
             Accepted::Kind::answered,
             {},
-            make_own_answer(message, reason, layout.signature, wishes, scratch)};
+            make_own_answer(message, reason, {layout.signature, wishes, leg}, scratch).size};
     };
     const policy::Intake intake = policy::classify(message, layout);
     switch (intake) {
@@ -50,6 +54,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     dns::EditableMessage editable{query.message, message.size(), layout};
     query.question_hash = layout.question_hash;
     query.client = client;
+    query.leg = leg;
     query.routes = {};
     query.original_id = dns::header::id(message);
     query.was_asked = false;
@@ -79,6 +84,14 @@ std::uint64_t AnswerRelay::question_hash(QueryId id) {
 
 policy::SlotId AnswerRelay::client(QueryId id) {
     return queries_.at(id).client;
+}
+
+policy::Leg AnswerRelay::leg(QueryId id) {
+    return queries_.at(id).leg;
+}
+
+std::size_t AnswerRelay::udp_size(QueryId id) {
+    return queries_.at(id).wishes.udp_size;
 }
 
 policy::TimePoint AnswerRelay::accepted_at(QueryId id) const {
@@ -137,60 +150,88 @@ bool AnswerRelay::note_loss(QueryId id) {
 
 void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
-    const dns::Bytes frame =
-        outbox.prepare(std::min(answer.size() + answer_room, dns::max_message_size));
-    std::memcpy(frame.data(), answer.data(), answer.size());
-    dns::header::set_id(frame, query.original_id);
-    dns::EditableMessage message{frame, answer.size(), {}};
+    const std::size_t room = std::min(answer.size() + answer_room, dns::max_message_size);
+    outbox.commit(write_answer(query, answer, outbox.prepare(room)).size);
+    end(id, query);
+}
+
+dns::ConstBytes AnswerRelay::finish_datagram(QueryId id, dns::ConstBytes answer, dns::Bytes out) {
+    Query& query = queries_.at(id);
+    dns::EditableMessage message = write_answer(query, answer, out);
+    return cut(id, query, message);
+}
+
+dns::EditableMessage AnswerRelay::write_answer(
+    const Query& query, dns::ConstBytes answer, dns::Bytes out
+) const {
+    std::memcpy(out.data(), answer.data(), answer.size());
+    dns::header::set_id(out, query.original_id);
+    dns::EditableMessage message{out, answer.size(), {}};
     if (settings_.edns == policy::EdnsMode::managed && query.wishes.has_opt) {
         message.layout = dns::inspect(message.bytes());
-        add_options(query.signature, query.wishes, message);
+        add_options(query.terms(), message);
     }
-    outbox.commit(message.size);
-    end(id, query);
+    return message;
 }
 
 /// What the backend said of its own hop goes; what the client asked for on this hop comes (P-62,
 /// P-68).
-void AnswerRelay::add_options(
-    dns::Signature signature, const policy::HopWishes& wishes, dns::EditableMessage& answer
-) const {
-    const bool is_signed = signature != dns::Signature::none;
+void AnswerRelay::add_options(const Terms& terms, dns::EditableMessage& answer) const {
+    const bool is_signed = terms.signature != dns::Signature::none;
     if (is_signed || !policy::may_edit(settings_.edns, answer.layout) ||
         answer.layout.opt_count != 1 || dns::remove_hop_options(answer) == dns::Edit::impossible) {
         return;
     }
-    if (wishes.keepalive) {
+    if (terms.wishes.keepalive && terms.leg != policy::Leg::udp) {
         std::array<std::uint8_t, 2> timeout{};
         dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (wishes.padding && settings_.padding != policy::Padding::off) {
+    if (terms.wishes.padding && settings_.padding != policy::Padding::off &&
+        terms.leg == policy::Leg::tls) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
 }
 
-/// Padded as any other (P-68). `signature` and `wishes` are the query's as it came.
-std::size_t AnswerRelay::make_own_answer(
-    dns::ConstBytes query,
-    const dns::ErrorReason& reason,
-    dns::Signature signature,
-    const policy::HopWishes& wishes,
-    dns::Bytes out
+/// Padded as any other (P-68).
+dns::EditableMessage AnswerRelay::make_own_answer(
+    dns::ConstBytes query, const dns::ErrorReason& reason, const Terms& terms, dns::Bytes out
 ) const {
     dns::EditableMessage answer{out, dns::make_error_answer(query, reason, out), {}};
     answer.layout = dns::inspect(answer.bytes());
-    add_options(signature, wishes, answer);
-    return answer.size;
+    add_options(terms, answer);
+    return answer;
 }
 
 void AnswerRelay::fail_into(QueryId id, const dns::ErrorReason& reason, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
-    dns::header::set_id(query.message, query.original_id);
-    outbox.commit(make_own_answer(
-        query.message, reason, query.signature, query.wishes, outbox.prepare(max_own_answer)
-    ));
+    outbox.commit(write_failure(query, reason, outbox.prepare(max_own_answer)).size);
     end(id, query);
+}
+
+dns::ConstBytes AnswerRelay::fail_datagram(
+    QueryId id, const dns::ErrorReason& reason, dns::Bytes out
+) {
+    Query& query = queries_.at(id);
+    dns::EditableMessage message = write_failure(query, reason, out);
+    return cut(id, query, message);
+}
+
+dns::EditableMessage AnswerRelay::write_failure(
+    Query& query, const dns::ErrorReason& reason, dns::Bytes out
+) const {
+    dns::header::set_id(query.message, query.original_id);
+    return make_own_answer(query.message, reason, query.terms(), out);
+}
+
+/// Ends the query of a client on UDP.
+dns::ConstBytes AnswerRelay::cut(QueryId id, Query& query, dns::EditableMessage& answer) {
+    if (answer.size > query.wishes.udp_size) {
+        answer.layout = dns::inspect(answer.bytes());
+        dns::truncate_answer(answer, query.wishes.udp_size);
+    }
+    end(id, query);
+    return answer.bytes();
 }
 
 void AnswerRelay::forget(QueryId id) {

@@ -62,15 +62,22 @@ public:
     }
 
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
-    /// max_own_answer, apart from `message`.
+    /// max_own_answer, apart from `message`. `leg`: what it came on, and its answer goes on.
     Accepted accept_query(
-        dns::ConstBytes message, policy::SlotId client, policy::TimePoint now, dns::Bytes scratch
+        dns::ConstBytes message,
+        policy::SlotId client,
+        policy::TimePoint now,
+        dns::Bytes scratch,
+        policy::Leg leg = policy::Leg::tls
     );
 
     /// What the backend is asked, with room to set the ID. Stays in place until the query ends.
     dns::Bytes message(QueryId query);
     std::uint64_t question_hash(QueryId query);
     policy::SlotId client(QueryId query);
+    policy::Leg leg(QueryId query);
+    /// What its client takes over UDP.
+    std::size_t udp_size(QueryId query);
     policy::TimePoint accepted_at(QueryId query) const;
 
     /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
@@ -106,6 +113,11 @@ public:
     /// Frames an answer that says what went wrong. Ends the query.
     void fail_into(QueryId query, const dns::ErrorReason& reason, policy::Outbox& outbox);
 
+    /// The same without a frame, cut to what the client takes over UDP. The result lies in `out`.
+    /// REQUIRES: out.size() >= max_message_size, apart from `answer`.
+    dns::ConstBytes finish_datagram(QueryId query, dns::ConstBytes answer, dns::Bytes out);
+    dns::ConstBytes fail_datagram(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
+
     /// Ends the query without an answer: its client has gone, or a transfer has taken over.
     void forget(QueryId query);
 
@@ -131,6 +143,13 @@ public:
     }
 
 private:
+    /// Of a query as it came: what decides which options its answer may carry.
+    struct Terms {
+        dns::Signature signature;
+        policy::HopWishes wishes;
+        policy::Leg leg;
+    };
+
     struct Query {
         std::vector<std::uint8_t> message;  // hop-by-hop options taken out
         std::uint64_t question_hash = 0;
@@ -141,19 +160,21 @@ private:
         std::uint8_t losses = 0;
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
+        policy::Leg leg = policy::Leg::tls;
         policy::HopWishes wishes;
+
+        Terms terms() const { return {signature, wishes, leg}; }
     };
 
-    std::size_t make_own_answer(
-        dns::ConstBytes query,
-        const dns::ErrorReason& reason,
-        dns::Signature signature,
-        const policy::HopWishes& wishes,
-        dns::Bytes out
+    dns::EditableMessage make_own_answer(
+        dns::ConstBytes query, const dns::ErrorReason& reason, const Terms& terms, dns::Bytes out
     ) const;
-    void add_options(
-        dns::Signature signature, const policy::HopWishes& wishes, dns::EditableMessage& answer
-    ) const;
+    void add_options(const Terms& terms, dns::EditableMessage& answer) const;
+    dns::EditableMessage write_answer(const Query& query, dns::ConstBytes answer, dns::Bytes out)
+        const;
+    dns::EditableMessage write_failure(Query& query, const dns::ErrorReason& reason, dns::Bytes out)
+        const;
+    dns::ConstBytes cut(QueryId id, Query& query, dns::EditableMessage& answer);
     void end(QueryId id, Query& query);
 
     Settings settings_;

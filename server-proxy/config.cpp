@@ -32,6 +32,24 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         )
     );
     options.endpoints(
+        "listen-plain",
+        config.listen_plain,
+        dns_port,
+        "where clients ask in clear, by UDP and TCP; repeatable; nowhere unless given"
+    );
+    options.choice<bool>(
+        "starttls",
+        config.starttls,
+        {{"off", false}, {"on", true}},
+        "on: a client of --listen-plain may turn its TCP connection into TLS"
+    );
+    options.choice<bool>(
+        "starttls-legacy",
+        config.starttls_legacy,
+        {{"off", false}, {"on", true}},
+        "on: also one that asks without the TLS OK bit, as the prototypes of 2014 did"
+    );
+    options.endpoints(
         "backend",
         config.backends,
         dns_port,
@@ -102,6 +120,15 @@ void bind_tls(app::OptionSet& options, Config& config) {
         7 * 24h,
         "for which a session ticket may be used; a random key lives twice as long"
     );
+}
+
+void check_plain(const Config& config) {
+    if (config.starttls && config.listen_plain.empty()) {
+        throw ConfigError("--starttls: 'on' needs a --listen-plain to begin on");
+    }
+    if (config.starttls_legacy && !config.starttls) {
+        throw ConfigError("--starttls-legacy: 'on' needs --starttls on");
+    }
 }
 
 /// What one option alone cannot tell.
@@ -246,6 +273,7 @@ std::optional<Config> read_config(
         return std::nullopt;
     }
     check_tls(config.tls);
+    check_plain(config);
     if (config.backends.empty()) {
         take_backends_from(resolv_conf, config);
     }

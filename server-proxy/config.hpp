@@ -24,6 +24,9 @@ enum class BackendTransport {
 struct Config {
     std::vector<net::Endpoint> listen;  // never empty; see listen_by_default
     bool listen_by_default = true;  // [::]@853, dual stack, or 0.0.0.0@853 on a host without IPv6
+    std::vector<net::Endpoint> listen_plain;  // UDP and TCP in clear; none unless named
+    bool starttls = false;                    // clients of listen_plain may ask for TLS
+    bool starttls_legacy = false;             // also as the prototypes of 2014 did
     net::TlsServerSettings tls;
     std::vector<net::Endpoint> backends;  // never empty, in order of preference
     bool backends_from_resolv_conf = false;

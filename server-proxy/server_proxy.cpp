@@ -36,6 +36,22 @@ std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers
     return opened;
 }
 
+/// UDP and TCP in clear, where the options name any.
+std::vector<net::Endpoint> open_plain_listeners(const Config& config, Workers& workers) {
+    if (config.listen_plain.empty()) {
+        return {};
+    }
+    for (const net::Endpoint& at : config.listen_plain) {
+        app::open_all({at}, false, [&](const net::Endpoint& one) {
+            net::require_free_port(one, true);
+            for (const auto& worker : workers) {
+                worker->listen_plain(one);
+            }
+        });
+    }
+    return config.listen_plain;
+}
+
 /// What is wrong with the credentials, and what will keep clients from connecting.
 void log_certificates(const net::TlsServerContext& tls) {
     for (const net::CertificateInfo& info : tls.certificates()) {
@@ -205,13 +221,20 @@ int run(const Config& config) {
         running.push_back(workers.back().get());
     }
     const auto opened = open_listeners(config, workers);
+    const auto opened_plain = open_plain_listeners(config, workers);
     log_backends(config);
     log_certificates(tls);
     log_client_line(tls, opened.front());
     const std::string listening = app::join(opened);
     app::ProcessHooks hooks;
     hooks.ready = [&] {
-        spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
+        spdlog::info(
+            "ready listen=\"{}\" plain=\"{}\" starttls={} workers={}",
+            listening,
+            app::join(opened_plain),
+            config.starttls ? "on" : "off",
+            config.workers
+        );
         app::notify_ready("listening on " + listening);
     };
     hooks.report = [&] { log_stats(workers); };

@@ -72,6 +72,9 @@ void ServerWorker::listen(const net::Endpoint& at) {
 
 void ServerWorker::start() {
     clients_.start();
+    for (const auto& socket : datagrams_) {
+        socket->start();
+    }
 }
 
 /// Takes no new connections; the loop stops when the queries in flight have ended, which their
@@ -80,6 +83,9 @@ void ServerWorker::drain() {
     draining_ = true;
     adapt_idle_time();
     clients_.stop_taking();
+    for (const auto& socket : datagrams_) {
+        socket->stop_reading();
+    }
     // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
     drain_end_.arm(loop_.now() + config_.query_timeout);
     finish_draining();
@@ -95,9 +101,13 @@ void ServerWorker::finish_draining() {
     }
 }
 
-void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
+// Queries in
+
+AnswerRelay::Accepted ServerWorker::accept(
+    dns::ConstBytes message, policy::SlotId client, policy::Leg from
+) {
     const AnswerRelay::Accepted accepted =
-        relay_.accept_query(message, client.id(), loop_.now(), scratch_);
+        relay_.accept_query(message, client, loop_.now(), scratch_, from);
     using Kind = AnswerRelay::Accepted::Kind;
     switch (accepted.kind) {
         case Kind::not_a_query:
@@ -105,39 +115,57 @@ void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes mes
             break;
         case Kind::answered:
             counters_.answered_here.add();
-            client.outbox().append(dns::ConstBytes(scratch_).first(accepted.answer_size));
-            client.answers_added();
             break;
         case Kind::transfer:
             counters_.transfers.add();
-            start_transfer(accepted.query, client);
             break;
         case Kind::query:
             counters_.queries.add();
-            client.query_begun();
-            if (policy::pads_records(config_.padding) && relay_.is_padded(accepted.query)) {
-                client.pad_records(dns::answer_padding_block);
-            }
             deadline_.arm(relay_.next_deadline());
-            resolver_.ask(accepted.query);
             break;
+    }
+    return accepted;
+}
+
+void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
+    const AnswerRelay::Accepted accepted =
+        accept(message, client.id(), client.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp);
+    using Kind = AnswerRelay::Accepted::Kind;
+    if (accepted.kind == Kind::query) {
+        client.query_begun();
+        if (policy::pads_records(config_.padding) && relay_.is_padded(accepted.query)) {
+            client.pad_records(dns::answer_padding_block);
+        }
+        resolver_.ask(accepted.query);
+    } else if (accepted.kind == Kind::answered) {
+        client.outbox().append(dns::ConstBytes(scratch_).first(accepted.answer_size));
+        client.answers_added();
+    } else if (accepted.kind == Kind::transfer) {
+        start_transfer(accepted.query, {client.id(), nullptr, {}, 0});
     }
 }
 
-void ServerWorker::start_transfer(QueryId query, net::ClientConnection& client) {
-    if (transfers_.start(relay_.message(query), {client.id(), nullptr, {}, 0})) {
+void ServerWorker::start_transfer(QueryId query, const net::TransferClient& client) {
+    if (transfers_.start(relay_.message(query), client)) {
         relay_.forget(query);
         return;
     }
-    client.query_begun();
+    if (net::ClientConnection* const stream = client.udp ? nullptr : find_client(client.stream)) {
+        stream->query_begun();
+    }
     end_with(
         query, {dns::Rcode::servfail, dns::extended_error::other, "too many transfers under way"}
     );
 }
 
+// Answers out
+
 void ServerWorker::on_resolved(QueryId query, dns::ConstBytes answer) {
     counters_.latency.record(loop_.now() - relay_.accepted_at(query));
-    if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
+    if (relay_.leg(query) == policy::Leg::udp) {
+        counters_.answers.add();
+        queue_datagram(query, relay_.finish_datagram(query, answer, datagram_));
+    } else if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
         counters_.answers.add();
         relay_.finish_into(query, answer, client->outbox());
         client->set_idle_timeout(idle_time_);
@@ -155,7 +183,10 @@ void ServerWorker::on_unresolved(QueryId query, const dns::ErrorReason& reason) 
 }
 
 void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
-    if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
+    if (relay_.leg(query) == policy::Leg::udp) {
+        counters_.failures.add();
+        queue_datagram(query, relay_.fail_datagram(query, reason, datagram_));
+    } else if (net::ClientConnection* const client = clients_.find(relay_.client(query))) {
         counters_.failures.add();
         relay_.fail_into(query, reason, client->outbox());
         client->set_idle_timeout(idle_time_);
@@ -196,8 +227,8 @@ void ServerWorker::on_client_opened(net::ClientConnection& client) {
     const net::TlsFacts facts = client.tls_facts();
     spdlog::debug(
         "client connected tls={} cipher={} alpn={} resumed={}",
-        facts.version,
-        facts.cipher,
+        facts.version.empty() ? "none" : facts.version,
+        facts.cipher.empty() ? "none" : facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
         facts.resumed ? "yes" : "no"
     );

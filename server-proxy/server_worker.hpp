@@ -7,12 +7,14 @@
 #include "common/net/latency_histogram.hpp"
 #include "common/net/stream_frontend.hpp"
 #include "common/net/transfers.hpp"
+#include "common/net/udp_batch_socket.hpp"
 #include "server-proxy/answer_relay.hpp"
 #include "server-proxy/config.hpp"
 #include "server-proxy/resolver_client.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace dotpair::server {
@@ -32,6 +34,7 @@ struct ServerCounters {
 /// context and the connection limits are shared with the others.
 class ServerWorker final : public app::Worker,
                            private net::StreamFrontend::Handler,
+                           private net::UdpBatchSocket::Handler,
                            private net::Transfers::Handler,
                            private ResolverClient::Handler {
 public:
@@ -41,6 +44,8 @@ public:
 
     /// Throws boost::system::system_error.
     void listen(const net::Endpoint& at);
+    /// UDP and TCP in clear; throws as listen().
+    void listen_plain(const net::Endpoint& at);
 
     net::EventLoop& loop() override { return loop_; }
 
@@ -57,7 +62,9 @@ public:
 
 private:
     net::StreamFrontend::Settings client_settings();
-    void start_transfer(QueryId query, net::ClientConnection& client);
+    AnswerRelay::Accepted accept(dns::ConstBytes message, policy::SlotId client, policy::Leg from);
+    void start_transfer(QueryId query, const net::TransferClient& client);
+    void queue_datagram(QueryId query, dns::ConstBytes answer);
     void end_with(QueryId query, const dns::ErrorReason& reason);
     void expire();
     void finish_draining();
@@ -71,6 +78,11 @@ private:
     void on_client_refused(const net::Endpoint& from) override;
     void on_last_client_closed() override;
 
+    void on_datagram(net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from)
+        override;
+    void on_batch_end(net::UdpBatchSocket& socket) override;
+    void on_refused(net::UdpBatchSocket& socket) override;
+
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
     void transfer_target_failed(std::size_t peer, const std::string& reason) override;
     net::ClientConnection* find_client(policy::SlotId id) override;
@@ -78,6 +90,14 @@ private:
 
     void on_resolved(QueryId query, dns::ConstBytes answer) override;
     void on_unresolved(QueryId query, const dns::ErrorReason& reason) override;
+
+    /// Where the answer to a query by datagram goes.
+    struct ReturnTo {
+        net::UdpBatchSocket* socket = nullptr;  // one of datagrams_
+        net::ReturnPath path;
+    };
+
+    void remember(QueryId query, const ReturnTo& to);
 
     const Config& config_;
     net::EventLoop loop_;
@@ -88,7 +108,10 @@ private:
     ResolverClient resolver_;
     net::StreamFrontend clients_;
     net::Transfers transfers_;
+    std::vector<std::shared_ptr<net::UdpBatchSocket>> datagrams_;
+    std::vector<ReturnTo> returns_;  // by QueryId::index; of queries by datagram
     std::vector<std::uint8_t> scratch_;
+    std::vector<std::uint8_t> datagram_;  // the one to be sent; none without listen_plain
     net::DeadlineTimer deadline_;
     net::DeadlineTimer drain_end_;
     policy::Duration idle_time_{};  // in force

@@ -70,11 +70,7 @@ void FrameReader::take_pushed(std::size_t size) {
 }
 
 bool FrameReader::is_mid_frame() const {
-    const std::size_t kept = kept_size();
-    const std::size_t size = kept + pushed_.size();
-    const auto octet = [&](std::size_t i) -> std::size_t {
-        return i < kept ? kept_[kept_begin_ + i] : pushed_[i - kept];
-    };
+    const std::size_t size = rest_size();
     std::size_t position = 0;
     while (size - position >= frame_header_size) {
         const std::size_t length = (octet(position) << 8) | octet(position + 1);
@@ -84,6 +80,27 @@ bool FrameReader::is_mid_frame() const {
         position += frame_header_size + length;
     }
     return position < size;
+}
+
+std::optional<std::size_t> FrameReader::pending_length() const {
+    return rest_size() < frame_header_size ? std::nullopt
+                                           : std::optional{(octet(0) << 8) | octet(1)};
+}
+
+std::size_t FrameReader::copy_rest(Bytes out) const {
+    const ConstBytes kept = ConstBytes(kept_).subspan(kept_begin_);
+    const ConstBytes first = kept.first(std::min(kept.size(), out.size()));
+    const ConstBytes second =
+        ConstBytes(pushed_).first(std::min(pushed_.size(), out.size() - first.size()));
+    std::ranges::copy(second, std::ranges::copy(first, out.begin()).out);
+    return first.size() + second.size();
+}
+
+std::vector<std::uint8_t> FrameReader::take_rest() {
+    std::vector<std::uint8_t> rest(rest_size());
+    copy_rest(rest);
+    *this = {};
+    return rest;
 }
 
 std::size_t FrameReader::kept_size() const {

@@ -36,6 +36,18 @@ public:
     /// A frame has begun and is not whole: the clock for "rest of a message" runs (P-41).
     bool is_mid_frame() const;
 
+    /// What the header of the next frame announces. Nothing while the header is not whole.
+    std::optional<std::size_t> pending_length() const;
+
+    /// Octets that next() has not returned yet, wherever they lie.
+    std::size_t rest_size() const { return kept_size() + pushed_.size(); }
+
+    /// Copies them from the first one on, as far as `out` has room. Returns how many.
+    std::size_t copy_rest(Bytes out) const;
+
+    /// For who reads on in another way: the reader is empty afterwards.
+    std::vector<std::uint8_t> take_rest();
+
     /// Octets of the reader's own that next() has not returned yet: while there are any, the next
     /// message comes from the reader's memory.
     std::size_t kept_size() const;
@@ -47,6 +59,11 @@ public:
 private:
     std::optional<Bytes> next_kept();
     void take_pushed(std::size_t size);
+
+    std::size_t octet(std::size_t index) const {
+        const std::size_t kept = kept_size();
+        return index < kept ? kept_[kept_begin_ + index] : pushed_[index - kept];
+    }
 
     std::vector<std::uint8_t> kept_;  // of earlier pushes
     std::size_t kept_begin_ = 0;      // that many of them were handed out

@@ -14,11 +14,11 @@ ClientConnection::ClientConnection(
     policy::SlotId id,
     const ConnectionSettings& settings,
     std::size_t max_queries,
-    std::optional<TlsSession> tls
+    Security security
 )
     : owner_(owner), id_(id), max_queries_(max_queries) {
     FrameConnection::Handler& handler = *this;
-    stream_ = std::make_shared<FrameConnection>(loop, handler, settings, std::move(tls));
+    stream_ = std::make_shared<FrameConnection>(loop, handler, settings, std::move(security));
 }
 
 ClientConnection::~ClientConnection() {

@@ -36,7 +36,7 @@ public:
         policy::SlotId id,
         const ConnectionSettings& settings,
         std::size_t max_queries,
-        std::optional<TlsSession> tls
+        Security security
     );
     ClientConnection(const ClientConnection&) = delete;
     ClientConnection& operator=(const ClientConnection&) = delete;
@@ -63,6 +63,8 @@ public:
     void query_ended();
 
     TlsFacts tls_facts() const { return stream_->tls_facts(); }
+
+    bool is_encrypted() const { return stream_->is_encrypted(); }
 
     /// Takes no more queries; answers still go out.
     void stop_reading();

@@ -20,15 +20,13 @@ constexpr std::chrono::milliseconds linger{1000};  // for the peer to take leave
 }  // namespace
 
 FrameConnection::FrameConnection(
-    EventLoop& loop,
-    Handler& handler,
-    const ConnectionSettings& settings,
-    std::optional<TlsSession> tls
+    EventLoop& loop, Handler& handler, const ConnectionSettings& settings, Security security
 )
     : loop_(loop),
       handler_(&handler),
       settings_(settings),
-      tls_(std::move(tls)),
+      tls_(std::move(security.tls)),
+      upgrade_(std::move(security.upgrade)),
       socket_(loop.context()),
       timer_(loop.context()),
       opened_at_(loop.now()) {}
@@ -103,6 +101,8 @@ void FrameConnection::on_connected() {
     if (tls_) {
         state_ = State::handshaking;
         continue_handshake();
+    } else if (upgrade_) {
+        begin_to_negotiate();
     } else {
         opened();
     }
@@ -187,6 +187,9 @@ void FrameConnection::fail(const std::string& reason) {
     if (state_ != State::open) {
         settings_.counters->failed.add();
     }
+    if (upgrade_) {
+        upgrade_->on_closed();
+    }
     Handler* const handler = std::exchange(handler_, nullptr);
     destroy();
     loop_.send_buffer().clear();  // whatever the handler closes now begins an output of its own
@@ -210,6 +213,11 @@ std::optional<policy::TimePoint> FrameConnection::due() {
         case State::connecting:
         case State::handshaking:
             return opened_at_ + settings_.open_timeout;
+        case State::negotiating:
+            return std::min(
+                opened_at_ + settings_.open_timeout,
+                upgrade_->deadline().value_or(policy::TimePoint::max())
+            );
         case State::closing:
             // In all: a peer that reads a little at a time does not move it.
             return opened_at_ + (unsent_.empty() ? linger : settings_.message_timeout);
@@ -261,6 +269,10 @@ void FrameConnection::on_timer() {
     switch (state_) {
         case State::connecting:
             fail("connect: timed out");
+            break;
+        case State::negotiating:
+            upgrade_->on_time(loop_.now());
+            fail(upgrade_->reason().empty() ? "no message in time" : upgrade_->reason());
             break;
         case State::handshaking:
             fail("handshake: timed out");

@@ -5,7 +5,7 @@
 #include "common/net/counters.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
-#include "common/net/tls_session.hpp"
+#include "common/net/tls_upgrade.hpp"
 #include "common/policy/outbox.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -22,7 +22,8 @@ namespace dotpair::net {
 
 /// How long a connection may take over what, and how much may wait in it.
 struct ConnectionSettings {
-    policy::Duration open_timeout{};  // for connecting and the TLS handshake together
+    policy::Duration
+        open_timeout{};  // for connecting and the TLS handshake together; see TlsUpgrade
     policy::Duration
         message_timeout{};            // for the rest of a message, and for a blocked write to move
     policy::Duration idle_timeout{};  // without queries or a message under way; see set_busy()
@@ -43,8 +44,12 @@ struct ConnectionSettings {
 
 /// A TCP connection that carries framed DNS messages, in TLS or in clear, on one worker.
 ///
-///     connecting -> handshaking -> open -> closing (close_notify sent, what still arrives is
-///     thrown away) -> closed
+///     connecting -> negotiating -> handshaking -> open -> closing (close_notify sent, what still
+///     arrives is thrown away) -> closed
+///
+/// In `negotiating` a TlsUpgrade decides on the messages whether TLS begins, or the connection
+/// opens in clear; nothing of the outbox leaves meanwhile. An upgrade gives the handshake an
+/// open_timeout of its own.
 ///
 /// All reading and writing is driven by readiness; nothing is allocated per message. What is put
 /// into outbox() leaves in one write at the end of the turn. The object keeps itself alive as long
@@ -78,10 +83,7 @@ public:
     };
 
     FrameConnection(
-        EventLoop& loop,
-        Handler& handler,
-        const ConnectionSettings& settings,
-        std::optional<TlsSession> tls
+        EventLoop& loop, Handler& handler, const ConnectionSettings& settings, Security security
     );
 
     /// Exactly one of these begins. connect() reports failure to on_closed(), never from within.
@@ -102,8 +104,21 @@ public:
     void pause_reading();
     void resume_reading();
 
-    /// See TlsSession::pad_records(). REQUIRES: open, with TLS.
-    void pad_records(std::size_t block) { tls_->pad_records(block); }
+    /// What is open now travels in TLS.
+    bool is_encrypted() const { return tls_.has_value(); }
+
+    /// What TransportMemory is to be told of the upgrade; nothing where there was none, or while it
+    /// is undecided. Final from on_open() and on_closed() on.
+    std::optional<policy::TransportFailure> upgrade_failure() const {
+        return upgrade_ ? upgrade_->failure() : std::nullopt;
+    }
+
+    /// See TlsSession::pad_records(). Does nothing in clear. REQUIRES: open.
+    void pad_records(std::size_t block) {
+        if (tls_) {
+            tls_->pad_records(block);
+        }
+    }
 
     /// In place of ConnectionSettings::idle_timeout.
     void set_idle_timeout(policy::Duration timeout) {
@@ -139,7 +154,7 @@ private:
     static constexpr std::size_t burst_size =
         32;  // messages in flight from which on more are sure to follow
 
-    enum class State : std::uint8_t { connecting, handshaking, open, closing, closed };
+    enum class State : std::uint8_t { connecting, negotiating, handshaking, open, closing, closed };
 
     void arm_read();
     void arm_write();
@@ -159,6 +174,15 @@ private:
     void keep_unread();
     void continue_reading();
     void end_of_stream();
+
+    void begin_to_negotiate();
+    bool passes(dns::ConstBytes message);
+    void check_pending_frame();
+    void obey(policy::StarttlsOrder order);
+    void open_in_clear();
+    void answer_in_clear();
+    void send_in_clear(dns::ConstBytes message);
+    std::vector<std::uint8_t> begin_tls();
 
     bool hold_rest();
     void write_frames();
@@ -183,6 +207,10 @@ private:
                 (!paused_ && !continuing_ && unsent_.size() <= settings_.queued_bytes));
     }
 
+    bool is_reading_messages() const {
+        return state_ == State::open || state_ == State::negotiating;
+    }
+
     /// The peer has begun a message, and is listened to.
     bool is_message_due() const { return frame_pending_ && !paused_; }
 
@@ -197,6 +225,7 @@ private:
     Handler* handler_;
     ConnectionSettings settings_;
     std::optional<TlsSession> tls_;
+    std::unique_ptr<TlsUpgrade> upgrade_;  // until TLS is there
     boost::asio::ip::tcp::socket socket_;
     boost::asio::steady_timer timer_;
     policy::TimePoint timer_at_ = policy::TimePoint::max();  // when it will fire, if armed

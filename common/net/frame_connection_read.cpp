@@ -64,10 +64,15 @@ void FrameConnection::consume(dns::Bytes bytes) {
     if (state_ == State::closing) {
         return;
     }
+    std::vector<std::uint8_t> begun;  // of TLS
     if (!tls_) {
         deliver(bytes);
         end_batch();
-        return;
+        if (state_ != State::handshaking) {
+            return;
+        }
+        begun = begin_tls();
+        bytes = begun;
     }
     tls_->feed(bytes);
     if (state_ == State::handshaking) {
@@ -86,6 +91,10 @@ void FrameConnection::continue_handshake() {
         return;
     }
     if (progress == TlsSession::Progress::done) {
+        if (upgrade_) {
+            upgrade_->on_handshake_done();
+            upgrade_.reset();
+        }
         opened();
     } else if (progress != TlsSession::Progress::needs_input) {
         tls_failed("handshake: " + tls_->error_text());
@@ -98,6 +107,9 @@ void FrameConnection::tls_failed(const std::string& reason) {
     Handler* const handler = std::exchange(handler_, nullptr);
     if (state_ == State::handshaking) {
         settings_.counters->failed.add();
+    }
+    if (upgrade_) {
+        upgrade_->on_handshake_failed();
     }
     tls_.reset();
     settings_.peer_closes_first = false;
@@ -152,11 +164,11 @@ void FrameConnection::deliver(dns::Bytes bytes) {
         frame_began_ =
             loop_.now();  // the bytes of an unfinished message do not move its clock (P-41)
     }
-    frame_pending_ = state_ == State::open && frames_.is_mid_frame();
+    frame_pending_ = is_reading_messages() && frames_.is_mid_frame();
 }
 
 void FrameConnection::deliver_messages(std::size_t& count) {
-    while (state_ == State::open && handler_ != nullptr) {
+    while (is_reading_messages() && handler_ != nullptr) {
         if (paused_) {
             frames_.keep_rest();
             return;
@@ -164,11 +176,14 @@ void FrameConnection::deliver_messages(std::size_t& count) {
         const bool is_from_reader = frames_.kept_size() > 0;
         const auto message = frames_.next();
         if (!message) {
+            check_pending_frame();
             return;
         }
         ++count;
         active_at_ = loop_.now();
-        handler_->on_message(*message);
+        if (passes(*message)) {
+            handler_->on_message(*message);
+        }
         if (is_from_reader) {
             end_batch();  // the reader's own memory is about to change
         }
@@ -176,7 +191,7 @@ void FrameConnection::deliver_messages(std::size_t& count) {
 }
 
 void FrameConnection::end_batch() {
-    if (handler_ != nullptr) {
+    if (handler_ != nullptr && state_ == State::open) {
         handler_->on_batch_end();
     }
 }
@@ -199,7 +214,10 @@ void FrameConnection::end_of_stream() {
             destroy();
         }
     } else if (state_ != State::open) {
-        fail("closed by the peer during the handshake");
+        fail(
+            state_ == State::negotiating ? "closed by the peer before the first message"
+                                         : "closed by the peer during the handshake"
+        );
     } else if (handler_ != nullptr) {
         handler_->on_end_of_stream();
     }

@@ -25,9 +25,9 @@ QueryConnection::~QueryConnection() {
     close();
 }
 
-void QueryConnection::connect(const Endpoint& to, std::optional<TlsSession> tls) {
+void QueryConnection::connect(const Endpoint& to, Security security) {
     FrameConnection::Handler& handler = *this;
-    stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(tls));
+    stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(security));
     stream_->connect(to);
 }
 

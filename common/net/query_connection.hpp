@@ -49,7 +49,7 @@ public:
     ~QueryConnection() override;
 
     /// Begins; the end of it is told to the owner, never from within.
-    void connect(const Endpoint& to, std::optional<TlsSession> tls);
+    void connect(const Endpoint& to, Security security);
 
     std::size_t peer() const { return peer_; }
 
@@ -81,6 +81,13 @@ public:
     policy::Duration idle_time() const { return stream_->idle_time(); }
 
     TlsFacts tls_facts() const { return stream_->tls_facts(); }
+
+    /// As for FrameConnection.
+    bool is_encrypted() const { return stream_->is_encrypted(); }
+
+    std::optional<policy::TransportFailure> upgrade_failure() const {
+        return stream_->upgrade_failure();
+    }
 
     /// No more calls of the owner.
     void close();

@@ -38,12 +38,33 @@ StreamFrontend::~StreamFrontend() {
 }
 
 void StreamFrontend::listen(const Endpoint& at, bool dual_stack) {
+    // In clear the SYN could carry a query, and be delivered twice (P-12, P-127).
+    const bool is_fast = tls_ != nullptr && settings_.connection.fast_open;
+    add_listener(at, {dual_stack, is_fast}, [this] {
+        return tls_ == nullptr ? Security(std::nullopt) : Security(tls_->start_session());
+    });
+}
+
+void StreamFrontend::listen_in_clear(
+    const Endpoint& at, const std::optional<policy::StarttlsServer::Settings>& starttls
+) {
+    add_listener(at, {}, [this, starttls] {
+        return !starttls ? Security(std::nullopt)
+                         : Security(std::make_unique<TlsUpgrade>(
+                               policy::StarttlsServer(*starttls),
+                               [tls = tls_] { return tls->start_session(); }
+                           ));
+    });
+}
+
+void StreamFrontend::add_listener(
+    const Endpoint& at, const TcpListener::Settings& listening, const Secure& secure
+) {
     listeners_.push_back(std::make_unique<TcpListener>(
         loop_,
         at,
-        // In clear the SYN could carry a query, and be delivered twice (P-12, P-127).
-        TcpListener::Settings{dual_stack, tls_ != nullptr && settings_.connection.fast_open},
-        [this](boost::asio::ip::tcp::socket socket) { accept(std::move(socket)); }
+        listening,
+        [this, secure](boost::asio::ip::tcp::socket socket) { accept(std::move(socket), secure); }
     ));
 }
 
@@ -67,7 +88,7 @@ void StreamFrontend::stop() {
     }
 }
 
-void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
+void StreamFrontend::accept(boost::asio::ip::tcp::socket socket, const Secure& secure) {
     boost::system::error_code error;
     const auto peer = socket.remote_endpoint(error);
     if (error) {
@@ -87,12 +108,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket) {
     client.from = {peer.address(), peer.port()};
     ClientConnection::Owner& owner = *this;
     client.connection = std::make_unique<ClientConnection>(
-        loop_,
-        owner,
-        *id,
-        connection,
-        settings_.queries_per_connection,
-        tls_ == nullptr ? std::nullopt : std::optional{tls_->start_session()}
+        loop_, owner, *id, connection, settings_.queries_per_connection, secure()
     );
     client.connection->adopt(std::move(socket));
 }

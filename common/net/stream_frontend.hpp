@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,10 @@ public:
 
     /// Throws boost::system::system_error.
     void listen(const Endpoint& at, bool dual_stack);
+    /// The same in clear. With `starttls` clients may ask for TLS: REQUIRES a TLS context then.
+    void listen_in_clear(
+        const Endpoint& at, const std::optional<policy::StarttlsServer::Settings>& starttls
+    );
     void start();
 
     /// No new connections, and no more queries on those that are there.
@@ -89,7 +94,12 @@ private:
         Endpoint from;
     };
 
-    void accept(boost::asio::ip::tcp::socket socket);
+    using Secure = std::function<Security()>;
+
+    void add_listener(
+        const Endpoint& at, const TcpListener::Settings& listening, const Secure& secure
+    );
+    void accept(boost::asio::ip::tcp::socket socket, const Secure& secure);
     void forget(policy::SlotId id);
 
     void on_opened(ClientConnection& client) override;

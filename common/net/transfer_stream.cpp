@@ -24,10 +24,10 @@ void TransferStream::close() {
     }
 }
 
-void TransferStream::connect(const Endpoint& to, std::optional<TlsSession> tls) {
+void TransferStream::connect(const Endpoint& to, Security security) {
     close();
     FrameConnection::Handler& handler = *this;
-    stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(tls));
+    stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(security));
     stream_->connect(to);
 }
 

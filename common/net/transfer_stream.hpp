@@ -37,7 +37,7 @@ public:
     TransferStream& operator=(const TransferStream&) = delete;
     ~TransferStream() override;
 
-    void connect(const Endpoint& to, std::optional<TlsSession> tls);
+    void connect(const Endpoint& to, Security security);
 
     /// Messages came: what its client has seen cannot be asked for again.
     bool has_begun() const { return has_begun_; }

@@ -44,7 +44,7 @@ bool Transfers::try_next(Transfer& transfer) {
     transfer.asked = to_string(target->endpoint);
     TransferStream::Sink& sink = *this;
     transfer.stream = std::make_unique<TransferStream>(loop_, sink, settings_, transfer.query);
-    transfer.stream->connect(target->endpoint, std::move(target->tls));
+    transfer.stream->connect(target->endpoint, std::move(target->security));
     return true;
 }
 

@@ -30,7 +30,7 @@ public:
     struct Target {
         std::size_t peer = 0;
         Endpoint endpoint;
-        std::optional<TlsSession> tls;
+        Security security;
     };
 
     class Handler {

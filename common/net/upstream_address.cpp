@@ -2,6 +2,8 @@
 #include "common/net/upstream_address.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 namespace dotpair::net {
 namespace {
@@ -53,9 +55,16 @@ std::string add_part(UpstreamAddress& upstream, std::string_view part) {
         }
         upstream.profile =
             value == "strict" ? policy::Profile::strict : policy::Profile::opportunistic;
+    } else if (take(value, "plain-port=")) {
+        const auto end = value.data() + value.size();
+        const auto [rest, error] = std::from_chars(value.data(), end, upstream.plain_port);
+        if (error != std::errc{} || rest != end || upstream.plain_port == 0) {
+            return quoted(part) + ": a port is a number from 1 to 65535";
+        }
     } else {
         return quoted(part) +
-               " is not pin=sha256/BASE64, tlsa=USAGE/SELECTOR/MATCHING/HEX or profile=PROFILE";
+               " is not pin=sha256/BASE64, tlsa=USAGE/SELECTOR/MATCHING/HEX, profile=PROFILE or "
+               "plain-port=PORT";
     }
     return {};
 }

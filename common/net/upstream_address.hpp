@@ -4,6 +4,7 @@
 #include "common/net/endpoint.hpp"
 #include "common/net/tls_identity.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,8 @@
 
 namespace dotpair::net {
 
-/// One `--upstream`: ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/HEX][,profile=PROFILE].
+/// One `--upstream`:
+/// ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/HEX][,profile=PROFILE][,plain-port=PORT].
 /// pin and tlsa may come several times.
 struct UpstreamAddress {
     Endpoint endpoint;
@@ -19,6 +21,7 @@ struct UpstreamAddress {
     std::vector<SpkiPin> pins;
     std::vector<TlsaRecord> tlsa;
     std::optional<policy::Profile> profile;  // nothing: that of `--profile`
+    std::uint16_t plain_port = 53;           // where an upgrade begins
 };
 
 /// Throws ConfigError: what is written wrong, and records that make no sense without a name.

@@ -28,4 +28,7 @@ constexpr bool pads_records(Padding padding) {
     return padding == Padding::record || padding == Padding::both;
 }
 
+/// What a hop runs on: padding is for TLS alone (P-67), keepalive for connections (RFC 7828).
+enum class Leg : std::uint8_t { tls, tcp, udp };
+
 }  // namespace dotpair::policy

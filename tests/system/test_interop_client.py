@@ -63,7 +63,7 @@ class ForeignServer(Checks):
                 answer = ask_udp(client.port, QUERY)
                 self.assertEqual(wire.rcode(answer), wire.SERVFAIL)
                 self.assertEqual(wire.extended_errors(answer), [NO_REACHABLE_AUTHORITY])
-                self.assert_ended_with(client, "stats upstream", "records_out", "0")
+                self.assert_ended_with(client, "stats upstream", "records_out", 0)
 
 
 class UnboundServes(ForeignServer, unittest.TestCase):

@@ -172,15 +172,6 @@ class ServerWithForeignClients(unittest.TestCase):
             self.assertRegex(text, "status: (NOERROR|NXDOMAIN)", text)
         self.assertIn("TLS1.3", text.replace(" ", ""))
 
-    def test_kdig_verifies_by_pin(self):
-        text = self.kdig("whoami", "TXT", f"+tls-pin={self.certificate.pin_base64}")
-        self.assertIn('"behind"', text)
-
-    def test_kdig_refuses_another_pin(self):
-        text = run(["kdig", f"@{LOOPBACK}", "-p", str(self.server.port), "+tls-pin=" + "A" * 43 + "=",
-                    "+retry=0", in_zone("www"), "A"], check=False)
-        self.assertNotIn("192.0.2.1", text)
-
     def test_kdig_keeps_one_connection_for_many_queries(self):
         names = [f"n{number}.{HOSTS}" for number in range(50)]
         text = run(["kdig", f"@{LOOPBACK}", "-p", str(self.server.port), "+tls", "+keepopen", "+short", *names])

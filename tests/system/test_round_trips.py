@@ -3,6 +3,7 @@
 
 import re
 import socket
+import types
 import unittest
 
 from harness import tls_records, wire
@@ -157,6 +158,19 @@ class FastOpen(WithCounting):
         self.wait_for_close()
         self.assertEqual(tcp_counters(self.lab.client)["TCPFastOpenActive"], 1)
         self.assertEqual(tcp_counters(self.lab.server)["TCPFastOpenPassive"], 1)
+
+    def test_over_ipv6_as_well(self):
+        place = types.SimpleNamespace(address=self.lab.server.address6, entered=self.lab.server.entered)
+        server = Server(self.backend.port, place=place)
+        self.addCleanup(server.stop)
+        for count in (3, 2):
+            client = Client(server.upstream(), place=self.lab.client, **CLIENT_OPTIONS)
+            self.addCleanup(client.stop)
+            self.assert_answered(at_least=count, port=client.port)
+        first, second = self.lab.capture().streams_to(server.port)
+        self.assertEqual(first.syn_data, b"")
+        self.assert_hello_in_syn(second)
+        self.assert_round_trips(second, second.syn, Exchange(second).answer.packet, 2)
 
     def test_a_hello_that_does_not_fit_goes_on_behind_the_syn(self):
         self.lab.client.ip("link", "set", DEVICE, "mtu", "400")

@@ -43,7 +43,11 @@ const std::multimap<std::string, std::string> bad_values = {
     {"upstream", "192.0.2.1,pin=sha256/short"},
     {"upstream", "192.0.2.1,tlsa=3/1/1/00ff"},
     {"upstream", "192.0.2.1#a.test,profile=lax"},
+    {"upstream", "192.0.2.1#a.test,plain-port=0"},
+    {"upstream", "192.0.2.1#a.test,plain-port=53x"},
     {"profile", "lax"},
+    {"transport", "quic"},
+    {"starttls-legacy", "yes"},
     {"ca-file", "/nonexistent/ca.pem"},
     {"ca-file", "/tmp"},
     {"edns", "none"},
@@ -83,6 +87,8 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
     CHECK(config.tcp_fastopen);
+    CHECK(config.transport == policy::TransportChoice::tls);
+    CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
     CHECK(config.queries == defaults.queries);
     CHECK(config.queued_bytes == defaults.queued_bytes);
@@ -97,7 +103,11 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "0.0.0.0@5353",
         "--listen=[::1]:5354",
         "--upstream",
-        "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict",
+        "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict,plain-port=5300",
+        "--transport",
+        "auto",
+        "--starttls-legacy",
+        "on",
         "--profile",
         "opportunistic",
         "--ca-file",
@@ -144,6 +154,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.upstreams[0].name == "b");
     CHECK(config.upstreams[0].tlsa.size() == 1);
     CHECK(config.upstreams[0].profile == client::Profile::strict);
+    CHECK(config.upstreams[0].plain_port == 5300);
+    CHECK(config.upstreams[1].plain_port == 53);
+    CHECK(config.transport == policy::TransportChoice::automatic);
+    CHECK(config.starttls_legacy);
     CHECK(config.profile == client::Profile::opportunistic);
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
@@ -295,6 +309,17 @@ TEST_CASE("P-21: a mixture of profiles is a warning", "[unit][client]") {
 TEST_CASE("P-2: TLS on port 53 is refused with an explanation", "[unit][client]") {
     const auto message = refusal_of({"--upstream", "192.0.2.1@53#a"});
     CHECK(is_one_line_with(message, {"--upstream", "192.0.2.1@53", "RFC 7858", "853"}));
+}
+
+TEST_CASE(
+    "A client that never asks for the upgrade refuses to ask in its old way", "[unit][client]"
+) {
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--starttls-legacy=on"}),
+        {"--starttls-legacy", "--transport"}
+    ));
+    CHECK(refusal_of({"--upstream", named_upstream, "--starttls-legacy=on", "--transport=starttls"})
+              .empty());
 }
 
 TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {

@@ -143,6 +143,31 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "QueryRelay pads nothing on a leg in clear, also when a query is written again (P-67)",
+    "[unit][relay]"
+) {
+    RelayFixture relay;
+    const policy::Leg first = GENERATE(policy::Leg::tcp, policy::Leg::tls);
+    const policy::Leg second = first == policy::Leg::tls ? policy::Leg::tcp : policy::Leg::tls;
+    const auto written = [&relay](client::QueryId id, policy::Leg leg) {
+        relay.outbox.take(relay.outbox.size());
+        REQUIRE(relay.relay.write_query(id, relay.ids, relay.outbox, 1, leg));
+        return relay.unframed();
+    };
+    const auto codes_on = [](policy::Leg leg) {
+        return leg == policy::Leg::tls ? std::vector<std::uint16_t>{65001, 11, 12}
+                                       : std::vector<std::uint16_t>{65001, 11};
+    };
+    const auto id = relay.query(test::query().opt({{12, {0}}, {65001, {1}}}));
+    for (const policy::Leg leg : {first, second, first}) {
+        const Octets sent = written(id, leg);
+        CHECK(dns::inspect(sent).complete);
+        CHECK(option_codes(sent) == codes_on(leg));
+        relay.relay.may_write_again(id);
+    }
+}
+
+TEST_CASE(
     "QueryRelay keeps the other options as they were and where they were (P-94)", "[unit][relay]"
 ) {
     RelayFixture relay;

@@ -5,6 +5,7 @@
 #include "tests/support/message_builder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace dotpair::dns {
@@ -219,6 +220,43 @@ TEST_CASE("P-5: write_frame_header writes the length in network order", "[unit][
     CHECK(octets == Octets{0x12, 0x34});
     write_frame_header(octets.data(), max_message_size);
     CHECK(octets == Octets{0xFF, 0xFF});
+}
+
+TEST_CASE("FrameReader shows and hands over what is behind a message", "[unit][dns]") {
+    const Octets stream = frame({1, 2, 3}) + Octets{0x16, 0x03, 0x01};
+    for (std::size_t split = 0; split <= frame({1, 2, 3}).size(); ++split) {
+        FrameReader reader;
+        std::vector<Octets> messages;
+        push_and_read(reader, slice(stream, 0, split), messages);
+        Octets bytes = slice(stream, split, stream.size());
+        reader.push(bytes);
+        if (messages.empty()) {
+            REQUIRE(reader.next().has_value());
+        }
+        CAPTURE(split);
+        std::array<std::uint8_t, 2> head{};
+        CHECK(reader.rest_size() == 3);
+        CHECK(reader.copy_rest(head) == 2);
+        CHECK(head[0] == 0x16);
+        CHECK(head[1] == 0x03);
+        CHECK(reader.take_rest() == Octets{0x16, 0x03, 0x01});
+        CHECK(reader.rest_size() == 0);
+        CHECK(reader.memory_size() == 0);
+        CHECK_FALSE(reader.next().has_value());
+    }
+}
+
+TEST_CASE("FrameReader tells a frame's length as soon as its header is whole", "[unit][dns]") {
+    FrameReader reader;
+    std::vector<Octets> messages;
+    CHECK_FALSE(reader.pending_length().has_value());
+    push_and_read(reader, frame({1}) + Octets{0x16}, messages);
+    CHECK_FALSE(reader.pending_length().has_value());
+    push_and_read(reader, {0x03}, messages);
+    CHECK(reader.pending_length() == 5635);
+    push_and_read(reader, {7, 7, 7}, messages);
+    CHECK(reader.pending_length() == 5635);
+    CHECK(messages.size() == 1);
 }
 
 }  // namespace

@@ -162,3 +162,19 @@ TEST_CASE("P-19: an upstream may have a profile of its own", "[unit][net]") {
         );
     }
 }
+
+TEST_CASE("An upstream may say where an upgrade begins", "[unit][net]") {
+    const auto port_of = [](const std::string& text) {
+        return net::parse_upstream("--upstream", "192.0.2.1@8853#a.test" + text).plain_port;
+    };
+    CHECK(port_of("") == 53);
+    CHECK(port_of(",plain-port=65535,profile=strict") == 65535);
+    for (const char* wrong :
+         {",plain-port=",
+          ",plain-port=0",
+          ",plain-port=65536",
+          ",plain-port=-1",
+          ",plain-port=53 "}) {
+        CHECK(contains(refusal_of("192.0.2.1#a.test" + std::string(wrong)), "from 1 to 65535"));
+    }
+}

@@ -223,6 +223,18 @@ TEST_CASE("AnswerRelay without padding answers as it was answered", "[unit][rela
     CHECK(outbox.size() == dns::frame_header_size + answer.size());
 }
 
+TEST_CASE("AnswerRelay pads nothing that travels in clear (P-67)", "[unit][relay]") {
+    const auto leg = GENERATE(policy::Leg::tcp, policy::Leg::udp);
+    Fixture server;
+    const auto accepted =
+        server.relay.accept_query(padded_query().octets(), some_client, start, server.scratch, leg);
+    Octets out(dns::max_message_size);
+    const auto answer =
+        server.relay.finish_datagram(accepted.query, test::answer().opt().octets(), out);
+    CHECK(option_codes(answer).empty());
+    CHECK(server.relay.size() == 0);
+}
+
 TEST_CASE(
     "AnswerRelay changes nothing of signed answers but the ID (P-75, P-108)", "[unit][relay]"
 ) {

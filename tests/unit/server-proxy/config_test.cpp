@@ -47,6 +47,9 @@ bool is_one_line_with(const std::string& message, const Words& parts) {
 const std::multimap<std::string, std::string> bad_values = {
     {"listen", "localhost"},
     {"listen", "[::1"},
+    {"listen-plain", "127.0.0.1@dns"},
+    {"starttls", "yes"},
+    {"starttls-legacy", "1"},
     {"cert", "/nonexistent/cert.pem"},
     {"key", "/nonexistent/key.pem"},
     {"key", "/tmp"},
@@ -91,6 +94,9 @@ TEST_CASE("The server's defaults are those of its Config (P-1, P-48)", "[unit][s
     CHECK(config.tls.certificate_files.empty());
     CHECK_FALSE(config.tls.strict_sni);
     CHECK(config.tcp_fastopen);
+    CHECK(config.listen_plain.empty());
+    CHECK_FALSE(config.starttls);
+    CHECK_FALSE(config.starttls_legacy);
     CHECK(config.tls.ticket_lifetime == 12h);
     CHECK(config.workers >= 1);
     CHECK(config.idle_timeout == 30s);
@@ -101,6 +107,10 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
     const auto config = config_of({
         "--listen=127.0.0.1@8853",
         "--listen=::1",
+        "--listen-plain=127.0.0.2",
+        "--listen-plain=::1@5300",
+        "--starttls=on",
+        "--starttls-legacy=on",
         "--cert=/dev/null",
         "--cert=/dev/zero",
         "--key=/dev/null",
@@ -134,6 +144,11 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
     CHECK_FALSE(config.listen_by_default);
     REQUIRE(config.listen.size() == 2);
     CHECK(net::to_string(config.listen[1]) == "::1@853");
+    REQUIRE(config.listen_plain.size() == 2);
+    CHECK(net::to_string(config.listen_plain[0]) == "127.0.0.2@53");
+    CHECK(net::to_string(config.listen_plain[1]) == "::1@5300");
+    CHECK(config.starttls);
+    CHECK(config.starttls_legacy);
     CHECK(config.tls.certificate_files == Words{"/dev/null", "/dev/zero"});
     CHECK(config.tls.key_files == Words{"/dev/null"});
     CHECK(config.tls.ocsp_files == Words{"/dev/null"});
@@ -184,6 +199,14 @@ TEST_CASE("The server's help lists each option, and each has a bad value here", 
     CHECK(help.find("[default: 10000]") != std::string::npos);
     CHECK(help.find("[default: auto]") != std::string::npos);
     CHECK(help.find("[default: those of /etc/resolv.conf]") != std::string::npos);
+}
+
+TEST_CASE("An upgrade needs a listener in clear to begin on", "[unit][server]") {
+    CHECK(is_one_line_with(refusal_of({"--starttls=on"}), {"--starttls", "--listen-plain"}));
+    CHECK(refusal_of({"--starttls=on", "--listen-plain=::1"}).empty());
+    CHECK(is_one_line_with(
+        refusal_of({"--listen-plain=::1", "--starttls-legacy=on"}), {"--starttls-legacy"}
+    ));
 }
 
 TEST_CASE("A certificate needs its key, and a key its certificate", "[unit][server]") {
