@@ -61,7 +61,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.from = from;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
-    query.wishes = policy::read_wishes(editable);
+    query.wishes = policy::read_wishes(message, layout);
     query.opt_added = false;
     query.is_padded = false;
     if (!edit_query(query, editable, intake == policy::Intake::transfer)) {

@@ -8,8 +8,6 @@
 namespace dotpair::server {
 namespace {
 
-// Keepalive with its value, and padding up to a whole block.
-constexpr std::size_t answer_room = 2 * dns::option_header_size + 2 + dns::answer_padding_block;
 constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
 
 }  // namespace
@@ -24,11 +22,14 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     dns::Bytes scratch,
     policy::Leg leg
 ) {
+    const dns::Layout layout = dns::inspect(message);
+    const policy::HopWishes wishes = policy::read_wishes(message, layout);
     const auto answered = [&](const dns::ErrorReason& reason) {
         return Accepted{
-            Accepted::Kind::answered, {}, dns::make_error_answer(message, reason, scratch)};
+            Accepted::Kind::answered,
+            {},
+            make_own_answer(message, reason, {layout.signature, wishes, leg}, scratch).size};
     };
-    const dns::Layout layout = dns::inspect(message);
     const policy::Intake intake = policy::classify(message, layout);
     switch (intake) {
         case policy::Intake::too_short:
@@ -60,7 +61,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     query.losses = 0;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
-    query.wishes = policy::read_wishes(editable);
+    query.wishes = wishes;
     if (policy::may_edit(settings_.edns, layout) &&
         dns::remove_hop_options(editable) == dns::Edit::impossible) {
         end(*id, query);
@@ -168,34 +169,43 @@ dns::EditableMessage AnswerRelay::write_answer(
     dns::EditableMessage message{out, answer.size(), {}};
     if (settings_.edns == policy::EdnsMode::managed && query.wishes.has_opt) {
         message.layout = dns::inspect(message.bytes());
-        add_options(query, message);
+        add_options(query.terms(), message);
     }
     return message;
 }
 
 /// What the backend said of its own hop goes; what the client asked for on this hop comes (P-62,
 /// P-68).
-void AnswerRelay::add_options(const Query& query, dns::EditableMessage& answer) const {
-    const bool is_signed = query.signature != dns::Signature::none;
+void AnswerRelay::add_options(const Terms& terms, dns::EditableMessage& answer) const {
+    const bool is_signed = terms.signature != dns::Signature::none;
     if (is_signed || !policy::may_edit(settings_.edns, answer.layout) ||
         answer.layout.opt_count != 1 || dns::remove_hop_options(answer) == dns::Edit::impossible) {
         return;
     }
-    if (query.wishes.keepalive && query.leg != policy::Leg::udp) {
+    if (terms.wishes.keepalive && terms.leg != policy::Leg::udp) {
         std::array<std::uint8_t, 2> timeout{};
         dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (query.wishes.padding && settings_.padding != policy::Padding::off &&
-        query.leg == policy::Leg::tls) {
+    if (terms.wishes.padding && settings_.padding != policy::Padding::off &&
+        terms.leg == policy::Leg::tls) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
 }
 
+/// Padded as any other (P-68).
+dns::EditableMessage AnswerRelay::make_own_answer(
+    dns::ConstBytes query, const dns::ErrorReason& reason, const Terms& terms, dns::Bytes out
+) const {
+    dns::EditableMessage answer{out, dns::make_error_answer(query, reason, out), {}};
+    answer.layout = dns::inspect(answer.bytes());
+    add_options(terms, answer);
+    return answer;
+}
+
 void AnswerRelay::fail_into(QueryId id, const dns::ErrorReason& reason, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
-    constexpr std::size_t room = dns::max_error_answer + answer_room;
-    outbox.commit(write_failure(query, reason, outbox.prepare(room)).size);
+    outbox.commit(write_failure(query, reason, outbox.prepare(max_own_answer)).size);
     end(id, query);
 }
 
@@ -211,10 +221,7 @@ dns::EditableMessage AnswerRelay::write_failure(
     Query& query, const dns::ErrorReason& reason, dns::Bytes out
 ) const {
     dns::header::set_id(query.message, query.original_id);
-    dns::EditableMessage message{out, dns::make_error_answer(query.message, reason, out), {}};
-    message.layout = dns::inspect(message.bytes());
-    add_options(query, message);
-    return message;
+    return make_own_answer(query.message, reason, query.terms(), out);
 }
 
 /// Ends the query of a client on UDP.

@@ -34,6 +34,12 @@ public:
         policy::Duration query_timeout{};  // from acceptance to the end
     };
 
+    /// Keepalive with its value, and padding up to a whole block.
+    static constexpr std::size_t answer_room =
+        2 * dns::option_header_size + 2 + dns::answer_padding_block;
+    /// Enough for any answer of our own making.
+    static constexpr std::size_t max_own_answer = dns::max_error_answer + answer_room;
+
     explicit AnswerRelay(const Settings& settings);
 
     struct Accepted {
@@ -56,7 +62,7 @@ public:
     }
 
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
-    /// max_error_answer, apart from `message`. `leg`: what it came on, and its answer goes on.
+    /// max_own_answer, apart from `message`. `leg`: what it came on, and its answer goes on.
     Accepted accept_query(
         dns::ConstBytes message,
         policy::SlotId client,
@@ -137,6 +143,13 @@ public:
     }
 
 private:
+    /// Of a query as it came: what decides which options its answer may carry.
+    struct Terms {
+        dns::Signature signature;
+        policy::HopWishes wishes;
+        policy::Leg leg;
+    };
+
     struct Query {
         std::vector<std::uint8_t> message;  // hop-by-hop options taken out
         std::uint64_t question_hash = 0;
@@ -149,9 +162,14 @@ private:
         dns::Opcode opcode = dns::Opcode::query;
         policy::Leg leg = policy::Leg::tls;
         policy::HopWishes wishes;
+
+        Terms terms() const { return {signature, wishes, leg}; }
     };
 
-    void add_options(const Query& query, dns::EditableMessage& answer) const;
+    dns::EditableMessage make_own_answer(
+        dns::ConstBytes query, const dns::ErrorReason& reason, const Terms& terms, dns::Bytes out
+    ) const;
+    void add_options(const Terms& terms, dns::EditableMessage& answer) const;
     dns::EditableMessage write_answer(const Query& query, dns::ConstBytes answer, dns::Bytes out)
         const;
     dns::EditableMessage write_failure(Query& query, const dns::ErrorReason& reason, dns::Bytes out)

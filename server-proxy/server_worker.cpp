@@ -38,7 +38,7 @@ ServerWorker::ServerWorker(
       resolver_(loop_, relay_, *this, config),
       clients_(loop_, *this, client_settings(), &tls, &limits),
       transfers_(loop_, *this, config.transfers, transfer_settings(config, transfer_connections_)),
-      scratch_(dns::max_error_answer),
+      scratch_(AnswerRelay::max_own_answer),
       deadline_(loop_, [this] { expire(); }),
       drain_end_(loop_, [this] {
           clients_.stop();

@@ -81,6 +81,7 @@ void EventLoop::end_turn() {
 
 void EventLoop::run() {
     const auto work = boost::asio::make_work_guard(context_);
+    now_is_known_ = false;  // what was asked before the start belongs to no turn
     while (!stopped_) {
         context_.run_one();
         for (int handler = 1; handler < max_handlers_per_turn && context_.poll_one() > 0;

@@ -41,6 +41,7 @@ bool Transfers::try_next(Transfer& transfer) {
         return false;
     }
     transfer.peer = target->peer;
+    transfer.asked = to_string(target->endpoint);
     TransferStream::Sink& sink = *this;
     transfer.stream = std::make_unique<TransferStream>(loop_, sink, settings_, transfer.query);
     transfer.stream->connect(target->endpoint, std::move(target->security));
@@ -105,7 +106,7 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
         }
     }
     if (!transfer->is_over) {
-        give_up(*transfer, reason);
+        give_up(*transfer, transfer->asked + ": " + reason);
     }
     finish(transfer);
 }

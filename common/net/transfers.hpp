@@ -68,6 +68,7 @@ private:
         TransferClient client;
         std::size_t attempt = 0;
         std::size_t peer = 0;
+        std::string asked;  // where it was asked last
         bool is_paused = false;
         bool is_over = false;
     };

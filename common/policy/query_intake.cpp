@@ -22,12 +22,12 @@ Intake classify(dns::ConstBytes message, const dns::Layout& layout) {
                                                                                 : Intake::query;
 }
 
-HopWishes read_wishes(const dns::EditableMessage& query) {
+HopWishes read_wishes(dns::ConstBytes query, const dns::Layout& layout) {
     HopWishes wishes;
-    if (!query.layout.complete || query.layout.opt_count == 0) {
+    if (!layout.complete || layout.opt_count == 0) {
         return wishes;
     }
-    const dns::OptView opt = dns::view_opt(query.bytes(), query.layout);
+    const dns::OptView opt = dns::view_opt(query, layout);
     wishes.has_opt = true;
     wishes.keepalive = opt.has_keepalive;
     wishes.padding = opt.has_padding;

@@ -261,7 +261,7 @@ private:
     std::size_t begun_ = 0;
     std::size_t ended_ = 0;
     policy::TimePoint now_{std::chrono::hours(1)};
-    std::array<std::uint8_t, dns::max_error_answer> scratch_{};
+    std::array<std::uint8_t, server::AnswerRelay::max_own_answer> scratch_{};
 };
 
 }  // namespace dotpair::test

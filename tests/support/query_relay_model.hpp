@@ -245,7 +245,7 @@ private:
 
     static policy::HopWishes wishes_of(Octets asked) {
         const dns::EditableMessage message{asked, asked.size(), dns::inspect(asked)};
-        return policy::read_wishes(message);
+        return policy::read_wishes(message.bytes(), message.layout);
     }
 
     void lose(Connection& lost) {

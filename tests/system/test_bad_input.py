@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What bad input gets from apps and from strangers on the TLS port."""
 
-import ssl
 import time
 import unittest
 
 from harness import wire
 from harness.cases import QUERY, WithPair
-from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, udp_socket
+from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, tls_socket, udp_socket
 from harness.fake_backend import simple_answer
 from harness.ports import LOOPBACK
 from harness.programs import Client
@@ -28,13 +27,6 @@ def read_to_end(end, timeout=CLOSE_TIMEOUT):
     except ConnectionResetError:
         pass
     return received
-
-
-def tls_socket(port):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["dot"])
-    return context.wrap_socket(tcp_socket(port))
 
 
 class FromApps(WithPair):

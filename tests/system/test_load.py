@@ -87,7 +87,7 @@ class Bursts(unittest.TestCase):
         self.held[0].reply(simple_answer(self.held[0].data))
         self.assertEqual(wire.identifier(end.recv(4096)), 0)
 
-    def test_1000_queries_at_once_cross_in_fewer_than_40_records_each_way(self):
+    def test_1000_queries_at_once_cross_in_fewer_than_40_records_each_way_P7(self):
         end = udp_socket(self.pair.port)
         self.addCleanup(end.close)
         end.settimeout(10)
@@ -190,7 +190,7 @@ class SlowNames(unittest.TestCase):
             self.assertEqual(wire.rcode(datagrams.recv(4096)), wire.NOERROR)
             self.assertGreaterEqual(time.monotonic() - begin, SLOW)
 
-    def test_a_name_that_takes_2_s_delays_no_other_query_P36(self):
+    def test_a_name_that_takes_2_s_delays_no_other_query_P36_P44(self):
         backend = FakeBackend(answer_after(b"slow", SLOW))
         self.addCleanup(backend.stop)
         self.check(Pair(backend.port, {"workers": 1, "connections_per_upstream": 1}))

@@ -95,7 +95,7 @@ class RoundTrips(WithCounting):
         self.assert_round_trips(stream, stream.syn, first.query.packet, 2.5)
         self.assert_round_trips(stream, stream.syn, first.answer.packet, 3)
 
-    def test_a_query_on_an_open_connection_takes_one(self):
+    def test_a_query_on_an_open_connection_takes_one_P9(self):
         self.start()
         for count in (3, 1, 1):
             self.assert_answered(at_least=count)
@@ -258,7 +258,7 @@ class NothingButTlsInTheSyn(WithCounting):
 
 
 class StrictWithAWrongPin(WithLabAndBackend):
-    def test_it_sends_no_query_and_nothing_to_port_53_P21_P22(self):
+    def test_it_sends_no_query_and_nothing_to_port_53_P21_P22_P131(self):
         server = Server(self.backend.port, place=self.lab.server)
         self.addCleanup(server.stop)
         client = Client(server.upstream().replace(server.pin, WRONG_PIN), place=self.lab.client, query_timeout="1s")

@@ -65,7 +65,7 @@ class Posture(WithServer):
             with self.subTest(version):
                 self.assertIn(f"New, {name}", s_client(self.server.port, version))
 
-    def test_suites_P136(self):
+    def test_suites_P18_P136(self):
         for good in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"):
             with self.subTest(good):
                 self.assertIn(f"Cipher is {good}", s_client(self.server.port, "-tls1_2", "-cipher", good))
@@ -83,7 +83,7 @@ class Posture(WithServer):
             with self.subTest(bad):
                 self.assert_refused("alert handshake failure", "-tls1_3", "-groups", bad)
 
-    def test_renegotiation_compression_and_master_secret_P132(self):
+    def test_renegotiation_compression_and_master_secret_P27_P132(self):
         text = s_client(self.server.port, "-tls1_2", "-comp")
         self.assertIn("Secure Renegotiation IS supported", text)
         self.assertRegex(text, "Extended master secret: yes")

@@ -75,7 +75,7 @@ class Differential:
         sizes = [len(self.direct[case].tcp) for case in well_formed]
         self.assertGreater(max(sizes), 60000)
 
-    def test_answers_through_the_pair_equal_the_nameservers_own_P76_P77_P78_P79_P94(self):
+    def test_answers_through_the_pair_equal_the_nameservers_own_P46_P76_P77_P78_P79_P82_P94_P95(self):
         self.check(self.start_pair(), self.cases)
 
     def test_answers_in_verbatim_mode_equal_the_nameservers_own_P88(self):

@@ -3,6 +3,7 @@
 
 import selectors
 import socket
+import ssl
 import time
 
 from . import wire
@@ -76,6 +77,14 @@ def tcp_socket(port, timeout=ANSWER_TIMEOUT):
     end = socket.create_connection((LOOPBACK, port), timeout)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return end
+
+
+def tls_socket(port):
+    """To a DoT server, whoever it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["dot"])
+    return context.wrap_socket(tcp_socket(port))
 
 
 def ask_udp(port, query, timeout=ANSWER_TIMEOUT):

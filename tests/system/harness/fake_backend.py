@@ -33,17 +33,27 @@ def simple_answer(data, address=b"\xc0\x00\x02\x01"):
     return header + data[12:end] + wire.record(b"\xc0\x0c", wire.TYPE["A"], address)
 
 
+def answer_with_opt(data, options=b"", size=1232):
+    """The same with an OPT, if and only if the query has one."""
+    answer = simple_answer(data)
+    if wire.find_opt(data) is None:
+        return answer
+    return answer[:10] + b"\0\1" + answer[12:] + wire.opt(size, options=options)
+
+
 def first_label(data):
     return data[13:13 + data[12]].lower()
 
 
 class FakeBackend:
     """Calls handler(request) for each query, in order of arrival; `requests` keeps them all. With a
-    certificate its TCP side is a DoT server."""
+    certificate its TCP side is a DoT server; `ends` then tells, by the address they came from, when
+    connections ended and whether with a close_notify."""
 
     def __init__(self, handler, port=None, certificate=None):
         self.port = port or free_port()
         self.requests = []
+        self.ends = {}  # {source: (time.monotonic(), is_orderly)}
         self.changed = threading.Condition()
         self._handler = handler
         self._closed = False
@@ -86,7 +96,7 @@ class FakeBackend:
         lock = threading.Lock()
         if self._tls:
             try:
-                stream = self._tls.wrap_socket(stream, server_side=True)
+                stream = self._tls.wrap_socket(stream, server_side=True, suppress_ragged_eofs=False)
             except OSError:
                 return
 
@@ -97,11 +107,15 @@ class FakeBackend:
             except OSError:
                 pass
 
+        is_orderly = True
         try:
             while (data := receive_frame(stream)) is not None:
                 self._handle(Request(data, "tcp", source, send, stream))
         except OSError:
-            pass
+            is_orderly = False
+        with self.changed:
+            self.ends[source] = (time.monotonic(), is_orderly)
+            self.changed.notify_all()
         stream.close()
 
     def _handle(self, request):
@@ -123,6 +137,12 @@ class FakeBackend:
                 left = end - time.monotonic()
                 assert left > 0, f"backend: timed out waiting for {what}; got {len(self.requests)} queries"
                 self.changed.wait(left)
+
+    def wait_for_end(self, source, timeout=15):
+        """(time.monotonic(), is_orderly) of the connection from there."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: source in self.ends, timeout), f"no end of {source}"
+            return self.ends[source]
 
     def stop(self):
         self._closed = True

@@ -49,10 +49,12 @@ class WithLab(unittest.TestCase):
 
 
 class WithLabAndBackend(unittest.TestCase):
+    handler = staticmethod(answer_at_once)
+
     def setUp(self):
         self.lab = self.enterContext(Lab())
         with self.lab.server.entered():
-            self.backend = FakeBackend(answer_at_once)
+            self.backend = FakeBackend(self.handler)
         self.addCleanup(self.backend.stop)
 
     def start(self, **options):

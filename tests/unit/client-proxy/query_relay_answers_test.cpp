@@ -76,7 +76,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "QueryRelay tells keepalive only to apps on TCP that asked (P-53, P-62, P-63)", "[unit][relay]"
+    "QueryRelay tells keepalive only to apps on TCP that asked (P-53, P-55, P-62, P-63)",
+    "[unit][relay]"
 ) {
     const auto answer = test::answer().opt({{11, {0, 7}}, {12, Octets(9, 0)}, {3, {1}}});
     const auto codes = [&](const MessageBuilder& asked, Transport over) {
@@ -152,7 +153,7 @@ TEST_CASE("QueryRelay passes an answer that it cannot read", "[unit][relay]") {
 }
 
 TEST_CASE(
-    "QueryRelay cuts an answer to the app's UDP size, 512 at least (P-80, P-89, P-92)",
+    "QueryRelay cuts an answer to the app's UDP size, 512 at least (P-80, P-83, P-89, P-92)",
     "[unit][relay]"
 ) {
     using Row = std::tuple<int, std::size_t>;  // the OPT's size, -1 without OPT; the limit

@@ -214,7 +214,7 @@ TEST_CASE("P-41: FrameReader is mid-frame exactly when a frame is not whole", "[
     }
 }
 
-TEST_CASE("write_frame_header writes the length in network order", "[unit][dns]") {
+TEST_CASE("P-5: write_frame_header writes the length in network order", "[unit][dns]") {
     Octets octets(2);
     write_frame_header(octets.data(), 0x1234);
     CHECK(octets == Octets{0x12, 0x34});

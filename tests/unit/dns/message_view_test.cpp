@@ -218,7 +218,7 @@ TEST_CASE("P-93: an OPT outside of the additional section is an ordinary record"
     }
 }
 
-TEST_CASE("Only the last additional record signs a message", "[unit][dns]") {
+TEST_CASE("P-109: only the last additional record signs a message", "[unit][dns]") {
     const auto signature = [](const MessageBuilder& message) {
         return inspect(message.octets()).signature;
     };

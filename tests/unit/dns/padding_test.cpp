@@ -69,7 +69,7 @@ TEST_CASE("P-74: close to 65535 there is less padding, or none", "[unit][dns]") 
     }
 }
 
-TEST_CASE("P-70: padding is the last option and all zeros", "[unit][dns]") {
+TEST_CASE("P-66, P-70: padding is the last option and all zeros", "[unit][dns]") {
     Editable edited(test::query().opt({{10, Octets(8, 1)}}));
     REQUIRE(add_option(edited.message, option_code::keepalive, {}) == Edit::done);
     REQUIRE(add_padding(edited.message, query_padding_block) == Edit::done);

@@ -85,6 +85,20 @@ TEST_CASE("The time stands still within a turn and goes on with the next", "[uni
     CHECK(next > first);
 }
 
+TEST_CASE("The first turn has a time of its own, whatever was asked before", "[unit][net]") {
+    net::EventLoop loop;
+    const policy::TimePoint before = loop.now();
+    while (policy::Clock::now() <= before) {
+    }
+    policy::TimePoint first;
+    loop.post([&] {
+        first = loop.now();
+        loop.stop();
+    });
+    loop.run();
+    CHECK(first > before);
+}
+
 TEST_CASE("What is to be destroyed later outlives the call that gives it away", "[unit][net]") {
     net::EventLoop loop;
     std::weak_ptr<int> left;

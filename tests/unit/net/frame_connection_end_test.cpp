@@ -89,7 +89,7 @@ TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") 
     }
 }
 
-TEST_CASE("A handshake that does not come to its end is given up", "[unit][net]") {
+TEST_CASE("A handshake that does not come to its end is given up (P-50)", "[unit][net]") {
     auto settings = test::patient_settings();
     settings.open_timeout = 40ms;
     Link link(true, settings, false);

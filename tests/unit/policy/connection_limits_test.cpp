@@ -23,7 +23,7 @@ SourceAddress address(std::uint8_t last) {
 
 }  // namespace
 
-TEST_CASE("ConnectionLimits names which bound was reached", "[unit][policy]") {
+TEST_CASE("ConnectionLimits names which bound was reached (P-38)", "[unit][policy]") {
     ConnectionLimits limits(3, 2);
     CHECK(limits.admit(address(1)) == Verdict::admitted);
     CHECK(limits.admit(address(1)) == Verdict::admitted);

@@ -91,7 +91,7 @@ struct Fixture {
 
     AnswerRelay relay;
     policy::Outbox outbox;
-    std::array<std::uint8_t, dns::max_error_answer> scratch{};
+    std::array<std::uint8_t, AnswerRelay::max_own_answer> scratch{};
 };
 
 MessageBuilder padded_query() {
@@ -187,7 +187,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "AnswerRelay tells keepalive to those who asked, with an OPT (P-60, P-62)", "[unit][relay]"
+    "AnswerRelay tells keepalive to those who asked, with an OPT (P-56, P-60, P-62)",
+    "[unit][relay]"
 ) {
     Fixture server;
     const auto asks = test::query().opt({{11, {}}});
@@ -326,6 +327,31 @@ TEST_CASE("AnswerRelay answers SERVFAIL at once when its table is full", "[unit]
     CHECK(dns::header::rcode(server.answered(second)) == Rcode::servfail);
     server.relay.forget(first);
     CHECK(server.accept(test::query()).kind == Kind::query);
+}
+
+TEST_CASE("AnswerRelay pads what it answers by itself as well (P-68, P-73)", "[unit][relay]") {
+    Fixture server(EdnsMode::managed, 1);
+    server.query(test::query());  // there is no room for another
+    const auto of = [&server](const MessageBuilder& message) {
+        const auto accepted = server.accept(message);
+        REQUIRE(accepted.kind == Kind::answered);
+        return server.answered(accepted);
+    };
+    const Octets full = of(test::query().opt({{11, {}}, {12, {0}}}));
+    CHECK(option_codes(full) == Codes{15, 11, 12});
+    CHECK(full.size() == 468);
+    const Octets dso = of(MessageBuilder(client_id, 6 << 11).opt({{12, {}}}));
+    CHECK(dns::header::rcode(dso) == Rcode::notimp);
+    CHECK(dso.size() == 468);
+    const auto longest = std::string(63, 'x') + "." + std::string(63, 'x') + "." +
+                         std::string(63, 'x') + "." + std::string(61, 'x');
+    CHECK(of(MessageBuilder().question(name(longest), 1).opt({{12, {}}})).size() == 468);
+
+    CHECK(option_codes(of(test::query().opt())) == Codes{15});
+    CHECK_FALSE(has_opt(of(test::query())));
+    CHECK(option_codes(of(test::query().opt({{12, {}}}).tsig())) == Codes{15});
+    server.relay.set_keepalive(0s);
+    CHECK(options_of(of(test::query().opt({{11, {}}})))[1].value == Octets{0, 0});
 }
 
 TEST_CASE("AnswerRelay expires queries in the order in which they came", "[unit][relay]") {

@@ -83,7 +83,7 @@ const std::multimap<std::string, std::string> bad_values = {
 
 }  // namespace
 
-TEST_CASE("The server's defaults are those of its Config", "[unit][server]") {
+TEST_CASE("The server's defaults are those of its Config (P-1, P-48)", "[unit][server]") {
     const auto config = config_of({});
 
     CHECK(config.listen_by_default);
