@@ -73,14 +73,18 @@ void UpstreamPool::on_disconnected(
     }
 }
 
-/// Those that no suspect wants any more.
+/// Those that no suspect wants any more. Then there is room for others.
 void UpstreamPool::drop_used_up() {
-    for (std::size_t index = connections_.size(); index-- > 0;) {
+    const std::size_t before = connections_.size();
+    for (std::size_t index = before; index-- > 0;) {
         const Connection& it = connections_[index];
         if (it.suspects && it.stream->is_open() && it.stream->ids().pending_count() == 0) {
             it.stream->close();
             loop_.destroy_later(take(*it.stream).stream);
         }
+    }
+    if (connections_.size() < before) {
+        dial_for_waiting();
     }
 }
 

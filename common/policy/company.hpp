@@ -24,23 +24,26 @@ constexpr bool is_suspect(Company company) {
 }
 
 /// How many suspects a connection takes. It begins with one and takes twice as many after each
-/// answer: where a broken path, not a query, ended the connections, all are soon asked.
+/// answer: where a broken path, not a query, ended the connections, all are soon asked. One that
+/// stays alone gets a connection that carries nothing else, before it or behind it: some servers
+/// answer what they dislike, and then close.
 class SuspectRoom {
 public:
     bool admits(Company company, std::size_t pending) const {
-        return company == Company::alone ? pending == 0 : !is_taken_ && pending < limit_;
+        return company == Company::alone ? !is_used_ : !is_taken_ && pending < limit_;
     }
 
     /// One more is pending.
-    void take(Company company) { is_taken_ = company == Company::alone; }
-
-    void answered() {
-        is_taken_ = false;
-        limit_ = std::min<std::size_t>(2 * limit_, 32);
+    void take(Company company) {
+        is_used_ = true;
+        is_taken_ = company == Company::alone;
     }
+
+    void answered() { limit_ = std::min<std::size_t>(2 * limit_, 32); }
 
 private:
     std::size_t limit_ = 1;
+    bool is_used_ = false;
     bool is_taken_ = false;  // by one that stays alone
 };
 

@@ -13,6 +13,7 @@ from harness.ports import LOOPBACK
 from harness.programs import Client, Pair
 
 POISON = b"poison"
+PARTING = b"parting"
 UNKNOWN_OPCODE = 14
 
 
@@ -26,6 +27,9 @@ class ClosingConnections:
         self.since_loss += 1
         if first_label(request.data) == POISON:
             request.reset()
+        elif first_label(request.data) == PARTING:
+            answer_at_once(request)
+            request.end()
         elif self.connections_to_lose and self.since_loss > 100:
             self.connections_to_lose -= 1
             self.since_loss = 0
@@ -54,6 +58,12 @@ class ClosingConnections:
             self.assertEqual(wire.rcode(answer), wanted, query)
         self.assertLessEqual(max(self.times_asked(POISON)), 4)
         self.assertEqual(wire.rcode(ask_udp(self.port, good[0])), wire.NOERROR, "the backend is left alone")
+
+    def test_queries_that_are_answered_and_then_end_their_connection_cost_nothing_P11_P42(self):
+        queries = [wire.query(f"{'parting.' if number % 3 == 0 else ''}n{number}.test", 1, number)
+                   for number in range(150)]
+        answers = self.ask(queries)
+        self.assertEqual({wire.rcode(answer) for answer in answers}, {wire.NOERROR})
 
     def test_connections_that_are_lost_one_after_the_other_cost_nothing_P11(self):
         """Who was on them may seem to be the cause; all are innocent."""

@@ -20,6 +20,10 @@ class Request:
         self.reply = send
         self._stream = stream
 
+    def end(self):
+        """Ends the TCP connection it came on, behind what was answered."""
+        self._stream.shutdown(socket.SHUT_RDWR)
+
     def reset(self):
         """Ends the TCP connection it came on with RST."""
         self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
