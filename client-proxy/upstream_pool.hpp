@@ -116,6 +116,7 @@ private:
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
     );
     void replace_if_sick(net::QueryConnection& connection);
+    void write_again(const std::vector<QueryId>& queries, const std::string& reason);
     void failed(std::size_t upstream, const std::string& reason);
     Connection take(const net::QueryConnection& stream);
     Connection& find(const net::QueryConnection& stream);

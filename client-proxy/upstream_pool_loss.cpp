@@ -57,14 +57,17 @@ void UpstreamPool::on_disconnected(
             "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
         );
     }
-    const std::string text = "connection to " + upstreams_[gone->peer()].label + " lost";
-    for (const QueryId query : unanswered) {
+    write_again(unanswered, "connection to " + upstreams_[gone->peer()].label + " lost");
+}
+
+void UpstreamPool::write_again(const std::vector<QueryId>& queries, const std::string& reason) {
+    for (const QueryId query : queries) {
         if (relay_.may_write_again(query)) {
             counters_.written_again.add();
             relay_.wait(query);
         } else {
             handler_.on_query_failed(
-                query, {dns::Rcode::servfail, dns::extended_error::network_error, text}
+                query, {dns::Rcode::servfail, dns::extended_error::network_error, reason}
             );
         }
     }

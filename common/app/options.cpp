@@ -61,14 +61,14 @@ OptionSet::OptionSet(const std::string& program, const std::string& purpose)
 }
 
 OptionSet::Option& OptionSet::add(
-    const std::string& name, const std::string& placeholder, const std::string& help
+    const std::string& name, const std::string& value_name, const std::string& help
 ) {
     // CLI11 only collects: values are checked here, so that a file's values get the same messages.
     const CLI::callback_t collect = [](const CLI::results_t&) { return true; };
     Option option;
     option.name = name;
     option.cli = app_.add_option("--" + name, collect, help)
-                     ->option_text(placeholder)
+                     ->option_text(value_name)
                      ->expected(1, CLI::detail::expected_max_vector_size)
                      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
                      ->allow_extra_args(false);
@@ -132,11 +132,11 @@ void OptionSet::file(const std::string& name, std::string& field, const std::str
 
 void OptionSet::list(
     const std::string& name,
-    const std::string& placeholder,
+    const std::string& value_name,
     const std::string& help,
     const Apply& apply
 ) {
-    Option& option = add(name, placeholder, help);
+    Option& option = add(name, value_name, help);
     option.is_repeatable = true;
     option.apply = apply;
 }

@@ -66,7 +66,7 @@ public:
     /// Repeatable, each value handed to `apply` in order.
     void list(
         const std::string& name,
-        const std::string& placeholder,
+        const std::string& value_name,
         const std::string& help,
         const Apply& apply
     );
@@ -89,7 +89,7 @@ private:
         std::vector<std::pair<std::string, std::string>> given;  // where, and the value
     };
 
-    Option& add(const std::string& name, const std::string& placeholder, const std::string& help);
+    Option& add(const std::string& name, const std::string& value_name, const std::string& help);
     bool parse_command_line(int argc, const char* const* argv);
     void read_file(const std::string& path);
 
