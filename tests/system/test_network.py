@@ -29,11 +29,11 @@ class WithChanges(WithLabAndBackend):
     """`held` are queries that the backend does not answer by itself."""
 
     def setUp(self):
-        self.held = []
+        self.held, self.is_holding = [], True
         super().setUp()
 
     def handler(self, request):
-        if first_label(request.data) == b"held":
+        if self.is_holding and first_label(request.data) == b"held":
             self.held.append(request)
         else:
             request.reply(simple_answer(request.data))
@@ -88,6 +88,20 @@ class WithChanges(WithLabAndBackend):
         end.connect((LOOPBACK, self.pair.port))
         end.settimeout(30)
         return end
+
+    def wait_for_asked_on(self, count):
+        """A query on so many connections. The server's own backend may see it more often."""
+        size = max(len(record.body) for record in tls_records.application_records(self.streams()[0].up))
+
+        def carry():
+            return sum(bool(tls_records.application_records(stream.up, size)) for stream in self.streams()) >= count
+        wait_until(carry, f"a query on {count} connections")
+
+    def release(self):
+        """Those that are held, and those that are on their way to it."""
+        self.is_holding = False
+        for request in self.held:
+            request.reply(simple_answer(request.data))
 
     def wait_for_held(self, count):
         wait_until(lambda: len(self.held) >= count, f"{count} held queries")
@@ -162,12 +176,12 @@ class InFlight(WithChanges):
         self.start(query_timeout="60s")
         app = self.app()
         app.send(HELD)
-        numbers = [1, 7, 8, 7, 8, 7]
+        numbers = [1, 7, 8, 7, 8]  # losses as many would end it
+        self.wait_for_held(1)
         for count, (old, new) in enumerate(zip(numbers, numbers[1:]), 1):
-            self.wait_for_held(count)
             self.move_to(new, old)
-        self.wait_for_held(len(numbers))
-        self.held[-1].reply(simple_answer(self.held[-1].data))
+            self.wait_for_asked_on(count + 1)
+        self.release()
         self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
         self.assert_answered()
         self.client.stop()
@@ -250,13 +264,13 @@ class Options(WithChanges):
 
     def test_each_worker_renews_its_own(self):
         self.start(workers=3)
-        for _ in range(40):  # the kernel spreads them by their ports
+        for _ in range(10):  # the kernel spreads them by their ports
             self.assert_answered()
         before = len(self.streams())
         self.move_to(7)
         self.wait_for_changes(1)
         self.assertEqual([connections for _, connections in self.changes()], [str(before)])
-        for _ in range(40):
+        for _ in range(10):
             self.assert_answered()
 
     def test_without_netlink_it_says_so_once_and_works(self):

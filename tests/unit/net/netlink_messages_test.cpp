@@ -118,7 +118,7 @@ TEST_CASE("An address that may have a duplicate is not usable yet", "[unit][net]
 }
 
 TEST_CASE("An address of a wrong size, or of no family that we know, is none", "[unit][net]") {
-    for (const std::size_t size : {0, 3, 5, 16}) {
+    for (const std::size_t size : {0U, 3U, 5U, 16U}) {
         const auto message = address_message(AF_INET).attribute(IFA_LOCAL, Octets(size));
         CHECK(net::read_network_events(message.octets()).empty());
     }
@@ -183,15 +183,16 @@ TEST_CASE("Lengths that lie lead nowhere", "[unit][net]") {
                                .attribute(IFA_LOCAL, octets_of(own))
                                .octets();
     const std::size_t fixed = sizeof(nlmsghdr) + sizeof(ifaddrmsg);
-    const auto with_length = [&](std::size_t at, std::uint16_t length) {
+    const auto with_length = [&](std::size_t at, unsigned wanted) {
+        const auto length = static_cast<std::uint16_t>(wanted);
         Octets changed = message;
         std::memcpy(&changed[at], &length, sizeof length);
         return net::read_network_events(changed);
     };
-    for (const std::uint16_t length : {0, 1, 15, 200, 65535}) {
+    for (const unsigned length : {0U, 1U, 15U, 200U, 65535U}) {
         CHECK(is_loss(with_length(0, length)));  // of the message
     }
-    for (const std::uint16_t length : {0, 1, 3, 200, 65535}) {
+    for (const unsigned length : {0U, 1U, 3U, 200U, 65535U}) {
         CHECK(with_length(fixed, length).empty());      // of an attribute before the address
         CHECK(with_length(fixed + 8, length).empty());  // of the address
     }

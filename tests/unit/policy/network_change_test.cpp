@@ -226,7 +226,7 @@ TEST_CASE("Changes keep their distance, whoever causes them", "[unit][policy]") 
         if (watch.next_look() && *watch.next_look() <= now) {
             const auto gateway_now = static_cast<std::uint8_t>(2 + changes % 2);
             const NetworkPath path{true, wifi, v4(10, 0, 0, gateway_now), own};
-            changes += watch.look({path}, now) ? 1 : 0;
+            changes += watch.look({path}, now) ? 1U : 0U;
         }
     }
     CHECK(changes > 15);
