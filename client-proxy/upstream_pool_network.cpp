@@ -42,7 +42,7 @@ std::size_t UpstreamPool::network_changed() {
 /// What can be asked twice waits for a fresh connection, and may get its answer here before.
 void UpstreamPool::make_outdated(Connection& connection) {
     connection.is_outdated = true;
-    for (const QueryId query : connection.stream->ids().all_pending()) {
+    for (const QueryId query : connection.stream->ids().pending()) {
         if (relay_.is_repeatable(query)) {
             relay_.wait(query);
         }

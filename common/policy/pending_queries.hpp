@@ -50,12 +50,12 @@ public:
     /// Nobody waits for this ID's answer any more. No effect unless it is pending.
     void abandon(std::uint16_t wire_id);
 
-    /// Every pending query, in no particular order.
-    std::vector<SlotId> all_pending() const;
-
     /// Hands out every pending query, in no particular order, and leaves the table empty: the
     /// connection is gone.
     std::vector<SlotId> take_all();
+
+    /// Every pending query, in no particular order.
+    std::vector<SlotId> pending() const;
 
     std::size_t pending_count() const { return pending_; }
 
