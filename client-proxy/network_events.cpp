@@ -11,13 +11,9 @@
 namespace dotpair::client {
 namespace {
 
-std::vector<boost::asio::ip::address> addresses_of(const Config& config) {
-    std::vector<boost::asio::ip::address> addresses;
-    for (const net::UpstreamAddress& upstream : config.upstreams) {
-        addresses.push_back(upstream.endpoint.address);
-    }
-    return addresses;
-}
+// Of a root server.
+constexpr const char* far_address = "198.41.0.4";
+constexpr const char* far_address6 = "2001:503:ba3e::2:30";
 
 std::string describe(const net::NetworkMonitor::Change& change) {
     using Kind = policy::NetworkChange;
@@ -41,6 +37,19 @@ std::string describe(const net::NetworkMonitor::Change& change) {
 
 }  // namespace
 
+std::vector<boost::asio::ip::address> watched_addresses(const Config& config) {
+    std::vector<boost::asio::ip::address> addresses;
+    for (const net::UpstreamAddress& upstream : config.upstreams) {
+        if (upstream.endpoint.address.is_unspecified()) {
+            addresses.push_back(boost::asio::ip::make_address(far_address));
+            addresses.push_back(boost::asio::ip::make_address(far_address6));
+        } else {
+            addresses.push_back(upstream.endpoint.address);
+        }
+    }
+    return addresses;
+}
+
 /// One change, on its way through the workers.
 struct NetworkEvents::Renewal {
     Renewal(std::string why, std::size_t workers) : reason(std::move(why)), workers_left(workers) {}
@@ -52,7 +61,7 @@ struct NetworkEvents::Renewal {
 
 NetworkEvents::NetworkEvents(const Config& config, const Workers& workers)
     : workers_(workers),
-      monitor_(workers.front()->loop(), {addresses_of(config), [this](const auto& change) {
+      monitor_(workers.front()->loop(), {watched_addresses(config), [this](const auto& change) {
                                              renew_all(change);
                                          }}) {
     for (const auto& worker : workers_) {

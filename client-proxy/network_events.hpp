@@ -12,6 +12,10 @@
 
 namespace dotpair::client {
 
+/// What to watch the ways to: the upstreams; for one whose address is not known yet, a far one of
+/// each family, since the default routes lead there too. Nothing is sent to any.
+std::vector<boost::asio::ip::address> watched_addresses(const Config& config);
+
 /// Tells every worker when the network has changed, and the log what became of it. Lives on the
 /// first worker's loop.
 class NetworkEvents {
