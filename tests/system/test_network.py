@@ -20,6 +20,7 @@ from harness.ports import LOOPBACK, free_port
 from harness.processes import Process, wait_until
 from harness.programs import Client, Server, client_binary
 from harness.starttls import UpgradingServer
+from test_round_trips import QUERY as LONG_QUERY, Exchange
 
 CHANGED = r"network changed reason=\"([^\"]*)\" connections=(\d+)"
 HELD = wire.query("held.test", wire.TYPE["A"], 9)
@@ -244,6 +245,18 @@ class InFlight(WithChanges):
         server = Server(self.backend.port, certificate, server.port, place=self.lab.server)
         self.addCleanup(server.stop)
         self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
+
+
+class Resume(WithChanges):
+    def test_the_first_answer_after_a_pause_with_another_address_takes_dial_handshake_and_one_round_trip(self):
+        self.start(padding="off")
+        app = self.app()
+        with self.client.process.halted():
+            self.move_to(7)
+            app.send(LONG_QUERY)
+        self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
+        stream = self.wait_for_stream_from(7)
+        self.assertEqual(stream.round_trips(stream.syn, Exchange(stream).answer.packet, self.lab.one_way), 3)
 
 
 class Memory(WithChanges):
