@@ -162,9 +162,11 @@ class Load:
         rcode = query.problem and query.problem.startswith("rcode")
         query.outcome = FAILED if rcode else WRONG if query.problem else GOOD
 
-    def first_good_after(self, moment):
-        """Seconds from `moment` (monotonic) to the next good answer, or None."""
-        later = [query.answered for query in self.queries if query.outcome == GOOD and query.answered >= moment]
+    def first_good_after(self, moment, under_way=0):
+        """Seconds from `moment` (monotonic) to the next good answer, or None. What arrives within
+        `under_way` was on its way already."""
+        later = [query.answered for query in self.queries
+                 if query.outcome == GOOD and query.answered >= moment + under_way]
         return min(later) - moment if later else None
 
     def report(self, select=lambda query: True):

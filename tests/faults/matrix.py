@@ -24,7 +24,7 @@ class Cell:
 
     def __str__(self):
         if self.report is None:
-            return self.trouble
+            return f"no result: {self.trouble}"
         report = self.report
         parts = [f"{report.unanswered} / {show(report.worst)}", f"p99 {show(report.p99)}"]
         parts += [f"flow {show(report.flow)}"] if report.flow is not None else []
@@ -68,7 +68,7 @@ class Matrix:
                 with done:
                     self.cells[fault.name, template.name] = cell
                     left[0] -= 1
-                    verdict = "met" if cell.is_met else "; ".join(cell.missed) or "no result"
+                    verdict = "met" if cell.is_met else "; ".join(cell.missed) or "not met"
                     print(f"{time.strftime('%H:%M:%S')} {template.title:20} {fault.name:18} {cell}: {verdict}",
                           file=sys.stderr, flush=True)
                     done.notify_all()
@@ -85,7 +85,7 @@ class Matrix:
                 report = fault.inject(scene)
         except Exception as error:  # the run goes on without this cell
             traceback.print_exc()
-            return Cell(trouble=str(error).splitlines()[0][:80])
+            return Cell(trouble=str(error).splitlines()[0][:60].rstrip(":"))
         return Cell(report, fault.goal(self.round_trip).missed(report))
 
     def pair_meets_all(self):

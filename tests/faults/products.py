@@ -12,13 +12,16 @@ A TOML file says how to start one; $port and the like are filled in (string.Temp
     server              which DoT server it is paired with, unless a fault brings its own
     requires            [command, text]: it is left out unless the command prints the text
     sysctl              {name: value} at both ends
-  of servers:           $address, $tls_port, $backend (its port), $certificate, $key, $ticket_keys (files)"""
+  of servers:
+    ready               what it prints when it is; else it is when it listens
+    $address, $tls_port, $backend (its port), $certificate, $key, $ticket_keys (files)"""
 
 import os
 import re
 import shlex
-import signal
+import socket
 import string
+import time
 import tomllib
 
 from harness.certificates import SERVER_NAME
@@ -65,11 +68,17 @@ class Template:
                 return found
         return re.search(r"\S*\d+\.\d+\S*", run(shlex.split(fill(self.fields["version"])))).group()
 
-    def start(self, **values):
+    def start(self, listener=None, **values):
+        """`listener`: a socket for it to take over, as systemd's socket activation hands it out."""
         directory = temporary_directory(self.name)
         for name, text in self.fields.get("files", {}).items():
             write(directory, name, fill(text, directory=directory, **values))
-        return Process(shlex.split(fill(self.fields["command"], directory=directory, **values)), cwd=directory)
+        command = shlex.split(fill(self.fields["command"], directory=directory, **values))
+        if listener is None:
+            return Process(command, cwd=directory)
+        number = listener.fileno()
+        activation = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        return Process(["bash", "-c", activation, "bash", *command], cwd=directory, inherited=[number])
 
     def upstreams(self, servers):
         texts = [fill(self.fields["upstream"], address=server.address, tls_port=server.port, index=index,
@@ -105,25 +114,31 @@ class RunningClient:
 
 
 class RealServer:
-    """A DoT server in front of the lab's resolver; it can go and come back on the same port."""
+    """A DoT server in front of the lab's resolver; it can go and come back on the same port. `activated`:
+    its listening socket is held for it meanwhile."""
 
-    def __init__(self, template, place, address, certificate, backend_port, ticket_keys):
+    def __init__(self, template, place, address, certificate, backend_port, ticket_keys, activated=False):
         self.template, self.place = template, place
         self.address, self.port, self.certificate = address, free_port(), certificate
         self._backend, self._ticket_keys = backend_port, ticket_keys
-        self.process, self._old = None, []
+        self._listener = None
+        if activated:
+            with place.entered():
+                self._listener = socket.create_server((address, self.port), backlog=512)
+        self.process = None
         self.start()
 
     def start(self):
         """Until it listens."""
         with self.place.entered():
             self.process = self.template.start(
-                address=self.address, tls_port=self.port, backend=self._backend, certificate=self.certificate.file,
+                self._listener, address=self.address, tls_port=self.port, backend=self._backend, certificate=self.certificate.file,
                 key=self.certificate.key, ticket_keys=self._ticket_keys)
 
         def is_ready():
             assert self.process.is_running(), f"{self.template.title} ended:\n{self.process.tail()}"
-            return is_bound(self.place, self.port, "tcp", LISTENING)
+            ready = self.template.fields.get("ready")
+            return ready in self.process.output if ready else is_bound(self.place, self.port, "tcp", LISTENING)
 
         wait_until(is_ready, f"{self.template.title} to listen")
 
@@ -131,15 +146,16 @@ class RealServer:
         self.process.kill()
 
     def restart(self):
-        """The old one is asked to end and finishes what it has, while the new one starts."""
-        self._old.append(self.process)
-        self.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not is_bound(self.place, self.port, "tcp", LISTENING), "the old server to give up its port")
+        """As systemd does it: the new one is started when the old one has ended. Seconds without any."""
+        self.process.stop()
+        begin = time.monotonic()
         self.start()
+        return time.monotonic() - begin
 
     def stop(self):
-        for process in [*self._old, self.process]:
-            process.kill()
+        self.process.kill()
+        if self._listener:
+            self._listener.close()
 
 
 def known_clients():

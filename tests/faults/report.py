@@ -20,7 +20,7 @@ def print_list(faults, clients):
 
 
 def _marked(cell):
-    return f"{cell}{' ✓' if cell.is_met else ' ✗' if cell.report else ''}"
+    return f"{cell} {'✓' if cell.is_met else '✗'}"
 
 
 def print_table(matrix):
@@ -43,7 +43,7 @@ def markdown(matrix, root):
     lines = [
         f"{time.strftime('%Y-%m-%d')}, commit {commit}: {versions}; towards "
         f"{', '.join(f'{one.title} {one.version()}' for one in matrix.servers.values())}. Linux {platform.release()}, "
-        f"{os.cpu_count()} cores, round trip {matrix.round_trip * 1000:g} ms.", "",
+        f"{os.cpu_count()} cores with a load of {os.getloadavg()[2]:.1f}, round trip {matrix.round_trip * 1000:g} ms.", "",
         "| fault | goal | " + " | ".join(template.title for template in matrix.clients) + " |",
         "| --- | --- |" + " --- |" * len(matrix.clients)]
     for fault in matrix.faults:

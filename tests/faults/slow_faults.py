@@ -2,10 +2,10 @@
 """Faults of slowness: names that take long, ends that do not read, servers that stand still."""
 
 import re
-import socket
 
 from fault import Goal, fault
 from harness import wire
+from harness.exchange import tcp_socket, tls_socket
 from harness.generator import host_query
 from path_faults import BEFORE
 
@@ -57,16 +57,26 @@ def slow_reading_server(scene):
 @fault("slow-app", "an app asks 20000 queries by TCP and reads nothing", "0 for others; memory grows by 16 MiB at most",
        lambda rtt: Goal(figures={"MiB": MOST_GROWTH}))
 def slow_reading_app(scene):
+    return _beside_one_that_does_not_read(scene, lambda server: tcp_socket(scene.client.port))
+
+
+@fault("slow-client", "a DoT client of the server does the same", "0 for others; memory grows by 16 MiB at most",
+       lambda rtt: Goal(figures={"MiB": MOST_GROWTH}))
+def slow_reading_client(scene):
+    return _beside_one_that_does_not_read(scene, lambda server: tls_socket(server.port, server.address))
+
+
+def _beside_one_that_does_not_read(scene, connect):
     server = scene.real_server()
     scene.start_client(server)
+    pids = [scene.client.process.pid, server.process.pid]
     with scene.load() as load:
         load.wait(1)
-        pids = [scene.client.process.pid, server.process.pid]
         before = [resident_mib(pid) for pid in pids]
         with scene.lab.client.entered():
-            app = socket.create_connection(("127.0.0.1", scene.client.port), 10)
-        with app:
-            _send_what_it_takes(app)
+            end = connect(server)
+        with end:
+            _send_what_it_takes(end)
             load.wait(scene.after(5))
             grown = [resident_mib(pid) - earlier for pid, earlier in zip(pids, before)]
     report = load.report()
@@ -74,12 +84,12 @@ def slow_reading_app(scene):
     return report
 
 
-def _send_what_it_takes(app):
+def _send_what_it_takes(end):
     """Until all is sent, or nothing has been taken for 2 s, or it was thrown out."""
-    app.settimeout(2)
+    end.settimeout(2)
     try:
         for number in range(0, UNREAD_QUERIES, 100):
-            app.sendall(b"".join(wire.frame(host_query(one, one)) for one in range(number, number + 100)))
+            end.sendall(b"".join(wire.frame(host_query(one, one)) for one in range(number, number + 100)))
     except OSError:
         pass
 
