@@ -36,10 +36,11 @@ class Cell:
 class Matrix:
     """`cells[fault name, client name]`; `left_out` are clients that cannot be run, with the reason."""
 
-    def __init__(self, faults, names, round_trip, quick):
+    def __init__(self, faults, names, round_trip, quick, server=None):
         self.faults, self.round_trip, self.quick = faults, round_trip, quick
         self.cells, self.left_out, self.clients = {}, {}, []
         for template in (read_template("clients", name) for name in names):
+            template.server = server or template.server
             reason = template.missing()
             if reason:
                 self.left_out[template.title] = reason

@@ -14,6 +14,13 @@ def _start(scene):
     return scene.load()
 
 
+@fault("none", "none: what this machine does to the figures", "0", lambda rtt: Goal())
+def nothing(scene):
+    with _start(scene) as load:
+        load.wait(4 if scene.quick else 10)
+    return load.report()
+
+
 def _after_drop(scene, seconds, whole):
     with _start(scene) as load:
         load.wait(BEFORE)

@@ -38,7 +38,9 @@ def _short(cell):
 
 
 def markdown(matrix, root):
-    commit = run(["git", "-C", root, "log", "-1", "--format=%h"], check=False).strip()
+    # The last one that changed the programs.
+    commit = run(["git", "-C", root, "log", "-1", "--format=%h", "--", "client-proxy", "server-proxy", "common"],
+                 check=False).strip()
     versions = ", ".join(f"{one.title} {one.version()}" for one in matrix.clients)
     lines = [
         f"{time.strftime('%Y-%m-%d')}, commit {commit}: {versions}; towards "

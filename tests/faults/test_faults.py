@@ -30,6 +30,8 @@ class Accounting(unittest.TestCase):
             for step in (*at, lambda: None):
                 load.wait_for_queries(ENOUGH)
                 step()
+        process = self.scene.client.process
+        self.assertEqual(process.stop(), 0, process.tail())
         report = load.report()
         self.assertEqual((report.failed, report.lost, report.wrong), (0, 0, 0), report.problems)
 
