@@ -203,6 +203,7 @@ async def serve(stream, behaviour):
 
 def listen(address, port):
     listener = socket.create_server((address, port), backlog=512)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 256)  # counts where the kernel allows it
     listener.setblocking(False)
     return listener
 

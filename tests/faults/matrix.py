@@ -34,20 +34,21 @@ class Cell:
 
 
 class Matrix:
-    """`cells[fault name, client name]`; `left_out` are clients that cannot be run, with the reason."""
+    """`cells[fault name, client name]`; `columns[client name]` says who that was. Clients that cannot be run
+    are left out, with a line that says why."""
 
     def __init__(self, faults, names, round_trip, quick, server=None):
         self.faults, self.round_trip, self.quick = faults, round_trip, quick
-        self.cells, self.left_out, self.clients = {}, {}, []
+        self.cells, self.columns, self.clients = {}, {}, []
         for template in (read_template("clients", name) for name in names):
             template.server = server or template.server
             reason = template.missing()
             if reason:
-                self.left_out[template.title] = reason
                 print(f"left out: {template.title}: {reason}", file=sys.stderr)
-            else:
-                self.clients.append(template)
-        self.servers = {template.server: read_template("servers", template.server) for template in self.clients}
+                continue
+            self.clients.append(template)
+            self.columns[template.name] = {"title": template.title, "version": template.version(),
+                                           "date": time.strftime("%Y-%m-%d")}
         self._secrets = Secrets()
 
     def run(self, jobs=1):

@@ -14,6 +14,7 @@ A TOML file says how to start one; $port and the like are filled in (string.Temp
     sysctl              {name: value} at both ends
   of servers:
     ready               what it prints when it is; else it is when it listens
+    settle              seconds from its first start until it does all it can
     $address, $tls_port, $backend (its port), $certificate, $key, $ticket_keys (files)"""
 
 import os
@@ -30,6 +31,7 @@ from harness.processes import Process, run, temporary_directory, wait_until
 from harness.resolvers import write
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAMS = ("client-proxy", "server-proxy", "common")
 LISTENING, UNCONNECTED = "0A", "07"  # states in /proc/net
 
 
@@ -66,7 +68,8 @@ class Template:
             found = run(["dpkg-query", "-W", "-f=${Version}", package], check=False)
             if found[:1].isdigit():
                 return found
-        return re.search(r"\S*\d+\.\d+\S*", run(shlex.split(fill(self.fields["version"])))).group()
+        printed = re.search(r"\S*\d+\.\d+\S*", run(shlex.split(fill(self.fields["version"])))).group()
+        return f"{printed} at {commit_of_programs()}" if self.name.startswith("dotpair") else printed
 
     def start(self, listener=None, **values):
         """`listener`: a socket for it to take over, as systemd's socket activation hands it out."""
@@ -126,6 +129,7 @@ class RealServer:
             with place.entered():
                 self._listener = socket.create_server((address, self.port), backlog=512)
         self.process = None
+        self.settled_at = time.monotonic() + template.fields.get("settle", 0)
         self.start()
 
     def start(self):
@@ -156,6 +160,12 @@ class RealServer:
         self.process.kill()
         if self._listener:
             self._listener.close()
+
+
+def commit_of_programs():
+    """The last one that changed them."""
+    return run(["git", "-C", HERE, "log", "-1", "--format=%h", "--", *(f":/{part}" for part in PROGRAMS)],
+               check=False).strip()
 
 
 def known_clients():

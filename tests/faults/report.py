@@ -6,9 +6,9 @@ import json
 import os
 import platform
 import re
-import time
 
-from harness.processes import run
+from load import Report
+from matrix import Cell
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
@@ -24,46 +24,59 @@ def _marked(cell):
 
 
 def print_table(matrix):
-    rows = [["fault", *(template.title for template in matrix.clients)]]
-    rows += [[fault.name, *(_marked(matrix.cells[fault.name, template.name]) for template in matrix.clients)]
-             for fault in matrix.faults]
+    rows = [["fault", *(column["title"] for column in matrix.columns.values())]]
+    rows += [[fault.name, *_row(matrix, fault)] for fault in matrix.faults]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
 
 
-def _short(cell):
-    """Without the figures that a reader of all columns can do without."""
-    return _marked(cell).replace(" ms", "")
+def _row(matrix, fault):
+    cells = [matrix.cells.get((fault.name, name)) for name in matrix.columns]
+    return [_marked(cell) if cell else "" for cell in cells]
 
 
-def markdown(matrix, root):
-    # The last one that changed the programs.
-    commit = run(["git", "-C", root, "log", "-1", "--format=%h", "--", "client-proxy", "server-proxy", "common"],
-                 check=False).strip()
-    versions = ", ".join(f"{one.title} {one.version()}" for one in matrix.clients)
+def markdown(matrix):
+    columns = matrix.columns.values()
     lines = [
-        f"{time.strftime('%Y-%m-%d')}, commit {commit}: {versions}; towards "
-        f"{', '.join(f'{one.title} {one.version()}' for one in matrix.servers.values())}. Linux {platform.release()}, "
-        f"{os.cpu_count()} cores with a load of {os.getloadavg()[2]:.1f}, round trip {matrix.round_trip * 1000:g} ms.", "",
-        "| fault | goal | " + " | ".join(template.title for template in matrix.clients) + " |",
-        "| --- | --- |" + " --- |" * len(matrix.clients)]
+        f"Round trip {matrix.round_trip * 1000:g} ms, Linux {platform.release()}, {os.cpu_count()} cores with a load of "
+        f"{os.getloadavg()[2]:.1f}. " + "; ".join(f"{one['title']} {one['version']}, {one['date']}" for one in columns) + ".",
+        "", "| fault | goal | " + " | ".join(one["title"] for one in columns) + " |",
+        "| --- | --- |" + " --- |" * len(columns)]
     for fault in matrix.faults:
-        cells = [_short(matrix.cells[fault.name, template.name]) for template in matrix.clients]
-        lines.append(f"| {fault.title} (`{fault.name}`) | {fault.wanted} | {' | '.join(cells)} |")
+        cells = " | ".join(_row(matrix, fault)).replace(" ms", "")
+        lines.append(f"| {fault.title} (`{fault.name}`) | {fault.wanted} | {cells} |")
     return "\n".join(lines)
 
 
-def write(matrix, path, root):
-    if not path.endswith(".md"):
-        cells = [{"fault": fault, "client": client, "met": cell.is_met, "missed": cell.missed, "trouble": cell.trouble,
-                  "report": cell.report and dataclasses.asdict(cell.report)}
-                 for (fault, client), cell in matrix.cells.items()]
-        text = json.dumps({"round_trip": matrix.round_trip, "quick": matrix.quick, "cells": cells}, indent=1) + "\n"
-    else:
+def _as_json(matrix):
+    cells = [{"fault": fault, "client": client, "missed": cell.missed, "trouble": cell.trouble,
+              "report": cell.report and dataclasses.asdict(cell.report)}
+             for (fault, client), cell in matrix.cells.items()]
+    return json.dumps({"round_trip": matrix.round_trip, "quick": matrix.quick, "columns": matrix.columns, "cells": cells},
+                      indent=1) + "\n"
+
+
+def write(matrix, path):
+    if path.endswith(".md"):
         with open(path, encoding="utf-8") as file:
             old = file.read()
-        table = f"{BEGIN}\n{markdown(matrix, root)}\n{END}"
+        table = f"{BEGIN}\n{markdown(matrix)}\n{END}"
         text = re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: table, old, flags=re.S)
+    else:
+        text = _as_json(matrix)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def put_beside(matrix, path):
+    """The columns of an earlier run that this one does not have."""
+    with open(path, encoding="utf-8") as file:
+        earlier = json.load(file)
+    assert earlier["round_trip"] == matrix.round_trip, f"{path} has another round trip"
+    known = set(matrix.columns)
+    matrix.columns.update({name: column for name, column in earlier["columns"].items() if name not in known})
+    for one in earlier["cells"]:
+        if one["client"] not in known:
+            matrix.cells[one["fault"], one["client"]] = Cell(
+                one["report"] and Report(**one["report"]), one["missed"], one["trouble"])

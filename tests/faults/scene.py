@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 
 from harness.certificates import SERVER_NAME, Authority
 from harness.exchange import ask_udp
@@ -119,6 +120,8 @@ class Scene:
 
     def start_client(self, *servers, is_cold=False):
         """The servers in order of preference. Unless it is to be cold, it has answered before."""
+        settled_at = max(getattr(server, "settled_at", 0) for server in servers)
+        time.sleep(max(0, settled_at - time.monotonic()))
         self.client = self._keep(RunningClient(self.template, self.lab.client, servers))
         if not is_cold:
             wait_until(self.answers, f"{self.template.title} to answer\n{self.client.process.tail()}")
