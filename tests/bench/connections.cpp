@@ -20,10 +20,13 @@ constexpr const char* usage =
 
 constexpr std::size_t most_at_once = 16;
 constexpr auto patience = 20s;  // without any progress
+constexpr auto ticket_wait =
+    30ms;  // of a resumed connection: not every server gives it another one
 
 class Dialer;
 
-/// One connection, until the server has given it a ticket: then it has done all its work.
+/// One connection, done when the server has given it a ticket: then the server has done all its
+/// work.
 class Client : public Watcher {
 public:
     Client(Dialer& dialer, SSL_SESSION* session);
@@ -35,9 +38,18 @@ public:
 
     Stream& stream() { return stream_; }
 
+    /// Whether it is done without a ticket.
+    bool has_waited_enough(TimePoint now) const {
+        return !is_done_ && stream_.is_up() && SSL_session_reused(stream_.tls()) != 0 &&
+               now - up_at_ > ticket_wait;
+    }
+
+    void finish();
+
 private:
     Dialer& dialer_;
     bool is_done_ = false;
+    TimePoint up_at_ = TimePoint::max();
     Stream stream_;
     std::array<std::uint8_t, 4096> input_{};
 };
@@ -99,14 +111,25 @@ private:
             session = std::move(sessions_.front());
             sessions_.pop_front();
         }
+        if (session && sessions_.empty()) {
+            SSL_SESSION_up_ref(session.get());
+            sessions_.emplace_back(session.get());  // rather twice than never
+        }
         ++begun_;
         clients_.push_back(std::make_unique<Client>(*this, session.get()));
     }
 
     void turn() {
-        loop_.turn(Clock::now() + 1s);
+        loop_.turn(Clock::now() + (resumes_ ? ticket_wait : 1s));
+        for (std::size_t index = 0; resumes_ && index < clients_.size(); ++index) {
+            if (clients_[index]->has_waited_enough(Clock::now())) {
+                clients_[index]->finish();
+            }
+        }
         for (Client* const client : over_) {
-            client->stream().shut_down();  // or OpenSSL would not resume its session
+            client->stream().shut_down();
+            // Also if that failed: or OpenSSL would not resume its session.
+            SSL_set_shutdown(client->stream().tls(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
             std::erase_if(clients_, [client](auto& one) { return one.get() == client; });
         }
         over_.clear();
@@ -146,14 +169,19 @@ Client::Client(Dialer& dialer, SSL_SESSION* session)
 int Client::on_ticket(SSL* tls, SSL_SESSION* session) {
     auto& self = *static_cast<Client*>(SSL_get_app_data(tls));
     self.dialer_.keep(SslSession{session});
-    if (!std::exchange(self.is_done_, true)) {
-        self.dialer_.on_done(self);
-    }
+    self.finish();
     return 1;
+}
+
+void Client::finish() {
+    if (!std::exchange(is_done_, true)) {
+        dialer_.on_done(*this);
+    }
 }
 
 void Client::on_ready(std::uint32_t /*events*/) {
     const bool is_alive = stream_.advance();
+    up_at_ = stream_.is_up() ? std::min(up_at_, Clock::now()) : up_at_;
     if (!is_alive || !stream_.read(input_)) {
         if (!is_done_ || dialer_.keeps()) {
             throw std::runtime_error{"the server closed a connection"};

@@ -46,6 +46,12 @@ public:
         return static_cast<unsigned>(std::stoul(values_.at(name)));
     }
 
+    /// How long to ask; a fraction is allowed.
+    Clock::duration seconds() const {
+        return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{
+            std::stod(values_.at("seconds"))});
+    }
+
     const std::string& by() const { return values_.at("by"); }
 
 private:
@@ -87,7 +93,7 @@ public:
     void run() {
         start_ = Clock::now();
         if (options_.number("window") > 0) {
-            run_window(start_ + options_.number("seconds") * 1s);
+            run_window(start_ + options_.seconds());
         } else if (options_.number("rate") > 0) {
             run_rate(options_.number("rate"));
         } else {
@@ -149,7 +155,9 @@ private:
     }
 
     void run_rate(std::uint64_t rate) {
-        const std::uint64_t total = rate * options_.number("seconds");
+        const auto milliseconds =
+            std::chrono::duration_cast<std::chrono::milliseconds>(options_.seconds());
+        const std::uint64_t total = rate * static_cast<std::uint64_t>(milliseconds.count()) / 1000;
         const auto due = [&](std::uint64_t number) {
             return start_ + std::chrono::nanoseconds{number * 1'000'000'000 / rate};
         };
