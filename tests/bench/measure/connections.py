@@ -9,8 +9,8 @@ from . import gauges, tools
 from .loads import measured_load
 from .pairs import SERVERS, RunningPair
 
-SETTLING = 1.0  # seconds after which a server has done what it does after a handshake
-LAST_TIMER = 6.0  # seconds after a query's end in which a timer that was set for it may still go off
+MOMENT = 1.0
+LAST_TIMER = 5.5  # seconds in which a timer that was set for a query or a handshake may still go off
 
 
 @contextlib.contextmanager
@@ -23,18 +23,26 @@ def running_server(setting, name):
         server.stop()
 
 
-def held(setting, results, name, count):
-    """User-space memory of each idle connection, and what holding them costs."""
+def most_held(setting, name):
+    """How many one server can be asked to hold: a blind terminator has two descriptors for each, and Unbound closes
+    idle ones as soon as half of its places are taken."""
+    return {"haproxy": setting.most_descriptors // 2 - 500, "unbound": 4000}.get(name, setting.most_descriptors - 500)
+
+
+def held(setting, results, name, count, with_cpu):
+    """User-space memory of each idle connection; what holding them costs, once no timer of their beginning is left."""
     with running_server(setting, name) as server:
         before = gauges.private_kib(server.pid)
         connections = tools.HeldConnections(server.port, count)
-        time.sleep(SETTLING)
-        cpu, begin = gauges.cpu_ns(server.pid), time.monotonic()
-        time.sleep(SETTLING)
-        cpu_ms_per_s = (gauges.cpu_ns(server.pid) - cpu) / 1e6 / (time.monotonic() - begin)
-        each = (gauges.private_kib(server.pid) - before) / count
+        time.sleep(LAST_TIMER if with_cpu else MOMENT)
+        cpu, woken = gauges.cpu_ns(server.pid), gauges.wakeups(server.pid)
+        time.sleep(MOMENT if with_cpu else 0)
+        values = {"kib": (gauges.private_kib(server.pid) - before) / count}
+        if with_cpu:
+            values["cpu_ms_per_s"] = (gauges.cpu_ns(server.pid) - cpu) / 1e6 / MOMENT
+            values["wakeups_per_s"] = (gauges.wakeups(server.pid) - woken) / MOMENT
+        results.add("held", name, count, **values)
         connections.stop()
-        results.add("held", name, count, kib=each, cpu_ms_per_s=cpu_ms_per_s)
 
 
 def handshakes(setting, results, name, count):

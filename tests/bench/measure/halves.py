@@ -108,15 +108,15 @@ newServer({{address="{LOOPBACK}:{server_port}", tls="openssl", subjectName="{SER
 """, threads)
 
 
-def dnsdist_server(setting, threads=2, transport="udp"):
+def dnsdist_server(setting, threads=2):
+    """Passes on by TCP what came by TLS; without maxInFlight each query would have a connection of its own."""
     port = free_port()
-    how = "tcpOnly=true, maxInFlight=1000" if transport == "tcp" else f"sockets={threads}"
     certificate = setting.certificate
     return _dnsdist(port, f"""
 setLocal("{LOOPBACK}:{free_port()}")
 addTLSLocal("{LOOPBACK}:{port}", "{certificate.file}", "{certificate.key}",
     {{provider="openssl", maxInFlight=1000, reusePort=true, tcpListenQueueSize=4096}})
-newServer({{address="{LOOPBACK}:{setting.resolver_port}", {how}}}):setUp()
+newServer({{address="{LOOPBACK}:{setting.resolver_port}", maxInFlight=1000}}):setUp()
 """, threads).awaited()
 
 
@@ -175,7 +175,7 @@ forward-zone:
 def unbound_server(setting):
     port = free_port()
     return _unbound(port, f"""
-  incoming-num-tcp: {MOST_CONNECTIONS // 2 + 1000}
+  incoming-num-tcp: 10000
   tls-port: {port}
   tls-service-pem: "{setting.certificate.file}"
   tls-service-key: "{setting.certificate.key}"

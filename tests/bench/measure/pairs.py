@@ -17,7 +17,6 @@ PAIRS = {
     "dotpair, padding": (partial(halves.dotpair_client, padding="both"), partial(halves.dotpair_server, padding="both")),
     "dnsdist, 1 thread": (partial(halves.dnsdist_client, threads=1), partial(halves.dnsdist_server, threads=1)),
     "dnsdist, 2 threads": (halves.dnsdist_client, halves.dnsdist_server),
-    "dnsdist, tcp": (halves.dnsdist_client, partial(halves.dnsdist_server, transport="tcp")),
     "unbound": (halves.unbound_client, halves.unbound_server),
     "stubby, haproxy": (halves.stubby_client, halves.haproxy_server),
     "floor udp": (halves.floor_udp_client, halves.floor_udp_server),
@@ -26,7 +25,7 @@ PAIRS = {
 }
 DIRECT = "no proxy"
 OURS, OURS_TCP, OURS_PADDED = "dotpair", "dotpair, tcp", "dotpair, padding"
-DNSDIST = ("dnsdist, 1 thread", "dnsdist, 2 threads", "dnsdist, tcp")
+DNSDIST = ("dnsdist, 1 thread", "dnsdist, 2 threads")
 PEERS = (*DNSDIST, "unbound", "stubby, haproxy")
 FLOOR_UDP, FLOOR, FLOOR_TCP = "floor udp", "floor tls", "floor tls, tcp"
 
@@ -35,7 +34,6 @@ SERVERS = {
     "dotpair": halves.dotpair_server,
     "dotpair, tcp": partial(halves.dotpair_server, transport="tcp"),
     "dnsdist": halves.dnsdist_server,
-    "dnsdist, tcp": partial(halves.dnsdist_server, transport="tcp"),
     "unbound": halves.unbound_server,
     "haproxy": halves.haproxy_server,
     "floor tls": halves.floor_tls_server,

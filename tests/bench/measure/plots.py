@@ -49,7 +49,7 @@ plot {columns}"""
     return _draw(directory, name, title, body, {"values": rows})
 
 
-def _lines(directory, name, title, labels, curves, logarithmic="xy"):
+def _lines(directory, name, title, labels, curves, scale="set logscale xy"):
     """`curves`: {subject: [(x, y), ...]}."""
     curves = {subject: points for subject, points in curves.items() if points}
     if not curves:
@@ -57,7 +57,7 @@ def _lines(directory, name, title, labels, curves, logarithmic="xy"):
     data = {f"curve{index}": points for index, points in enumerate(curves.values())}
     plots = ", ".join(f'$curve{index} using 1:2 with linespoints lw 2 pt 7 ps 0.5 title "{subject}"'
                       for index, subject in enumerate(curves))
-    body = f'set xlabel "{labels[0]}"\nset ylabel "{labels[1]}"\nset logscale {logarithmic}\nplot {plots}'
+    body = f'set xlabel "{labels[0]}"\nset ylabel "{labels[1]}"\n{scale}\nset format "%.0f"\nplot {plots}'
     return _draw(directory, name, title, body, data)
 
 
@@ -116,7 +116,8 @@ def _handshakes(results, directory):
 def _workers(results, directory):
     curves = {name: [(int(count), results.median("workers", name, count, "qps")) for count in results.cases("workers", name)]
               for name in results.subjects("workers")}
-    return _lines(directory, "workers", "Full load against workers of each half", ("workers", "queries/s"), curves, "x 2")
+    return _lines(directory, "workers", "Full load against workers of each half", ("workers", "queries/s"), curves,
+                  "set logscale x 2\nset yrange [0:*]")
 
 
 def draw(results, directory):
