@@ -70,11 +70,11 @@ def write(matrix, path):
 
 
 def put_beside(matrix, path):
-    """The columns of an earlier run that this one does not have."""
+    """The clients of an earlier run that are not in this one; of several such runs, the last one's cells."""
     with open(path, encoding="utf-8") as file:
         earlier = json.load(file)
     assert earlier["round_trip"] == matrix.round_trip, f"{path} has another round trip"
-    known = set(matrix.columns)
+    known = {template.name for template in matrix.clients}
     matrix.columns.update({name: column for name, column in earlier["columns"].items() if name not in known})
     for one in earlier["cells"]:
         if one["client"] not in known:
