@@ -15,6 +15,7 @@ from products import read_template  # noqa: E402
 from scene import Scene, ScriptedServer, Secrets  # noqa: E402
 
 ENOUGH = 100
+PATIENCE = 30  # a busy machine takes its time to start a server
 
 
 class Counting(unittest.TestCase):
@@ -61,12 +62,14 @@ class Accounting(unittest.TestCase):
         cls.secrets = Secrets()
 
     def setUp(self):
-        self.scene = self.enterContext(Scene(read_template("clients", "dotpair"), self.secrets, ROUND_TRIP))
+        template = read_template("clients", "dotpair")
+        template.fields["command"] += f" --query-timeout {PATIENCE}s"
+        self.scene = self.enterContext(Scene(template, self.secrets, ROUND_TRIP))
 
     def check(self, *servers, at=()):
         """`at`: functions, each called after a good many queries. All queries are answered rightly."""
         self.scene.start_client(*servers)
-        with self.scene.load() as load:
+        with self.scene.load(patience=PATIENCE) as load:
             for step in (*at, lambda: None):
                 load.wait_for_queries(ENOUGH)
                 step()
