@@ -25,11 +25,11 @@ class Counting(unittest.TestCase):
     def setUpClass(cls):
         cls.secrets = Secrets()
 
-    def report_of(self, **behaviour):
+    def report_of(self, patience=PATIENCE, **behaviour):
         resolver = ScriptedServer(Here, self.secrets)
         self.addCleanup(resolver.stop)
         resolver.order(**behaviour)
-        with Load(Here, resolver.port, patience=0.3) as load:
+        with Load(Here, resolver.port, patience=patience) as load:
             load.wait_for_queries(40)
         return load.report()
 
@@ -39,15 +39,15 @@ class Counting(unittest.TestCase):
         self.assertEqual(report.unanswered, 0, report.problems)
 
     def test_silence_is_a_loss(self):
-        report = self.report_of(mute=True)
+        report = self.report_of(0.1, mute=True)
         self.assertEqual((report.lost, report.failed, report.wrong, report.worst), (report.sent, 0, 0, None))
 
     def test_an_answer_that_comes_too_late_is_a_loss(self):
-        report = self.report_of(slow=[1, 0.4])
+        report = self.report_of(0.1, slow=[1, 0.2])
         self.assertEqual((report.lost, report.wrong), (report.sent, 0))
 
     def test_garbage_is_wrong_or_to_nobody(self):
-        report = self.report_of(garbage=1)
+        report = self.report_of(2, garbage=1)
         self.assertEqual(report.unanswered, report.sent)
         self.assertGreaterEqual(report.wrong, report.sent // 4)
 
