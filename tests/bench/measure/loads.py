@@ -108,5 +108,5 @@ def system_calls(setting, results, name, seconds):
             report = tools.load(pair.port, *words, seconds=seconds)
             answered = max(1, report["answered"])
             wakeups = {f"wakeups_{half}": (gauges.wakeups(pid) - before[half]) / answered for half, pid in pair.pids.items()}
-            calls = {half: one.stop() / answered for half, one in counting.items()}
+            calls = {half: sum(one.stop().values()) / answered for half, one in counting.items()}
             results.add("system calls", name, case, **calls, **wakeups)
