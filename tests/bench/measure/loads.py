@@ -8,6 +8,7 @@ FULL = {"full 400": 400, "full 2000": 2000}  # in flight
 MAIN_RATES = (2000, 10000)
 CURVE_RATES = (5000, 20000, 40000, 80000)
 BELOW_SATURATION = 0.8  # of what was carried at full load
+HASTE = ("--timeout", 3)  # seconds until an answer is lost; 5 at fixed rates
 
 
 def rate_case(rate):
@@ -44,7 +45,7 @@ def all_loads(setting, results, name, seconds, more_rates):
 def _loads_at(setting, results, name, port, pids, seconds, more_rates):
     pids = {**pids, "resolver": setting.resolver.process.pid}
     for case, window in FULL.items():
-        results.add("load", name, case, **measured_load(port, pids, "--window", window, seconds=seconds))
+        results.add("load", name, case, **measured_load(port, pids, "--window", window, *HASTE, seconds=seconds))
     most = BELOW_SATURATION * full_load(results, name)[1]
     for rate in sorted({*MAIN_RATES, *(rate for rate in more_rates if rate <= most)}):
         results.add("load", name, rate_case(rate), **measured_load(port, pids, "--rate", rate, seconds=seconds))
@@ -86,7 +87,7 @@ def wire(setting, results, name, seconds):
             if words:
                 report = tools.load(pair.port, *words, seconds=seconds)
             else:
-                report = tools.load(pair.port, "--burst", 100, "--rounds", 20)
+                report = tools.load(pair.port, "--burst", 100, "--rounds", 20, *HASTE)
             after, answered = pair.tap.counts(), max(1, report["answered"])
             results.add("wire", name, case, **{key: (after[key] - before[key]) / answered for key in after})
 
