@@ -111,7 +111,7 @@ TlsClientContext::TlsClientContext(TlsClientContext&&) noexcept = default;
 TlsClientContext& TlsClientContext::operator=(TlsClientContext&&) noexcept = default;
 TlsClientContext::~TlsClientContext() = default;
 
-TlsSession TlsClientContext::start_session() {
+TlsSession TlsClientContext::start_session(bool may_be_early) {
     Ssl ssl = state_->make_session();
     while (!state_->tickets.empty()) {
         const Ticket ticket = std::move(state_->tickets.back());
@@ -121,7 +121,7 @@ TlsSession TlsClientContext::start_session() {
             break;
         }
     }
-    return TlsSession(ssl.release());
+    return TlsSession(ssl.release(), may_be_early);
 }
 
 void TlsClientContext::drop_tickets() {

@@ -23,9 +23,10 @@ public:
     TlsClientContext& operator=(TlsClientContext&&) noexcept;
     ~TlsClientContext();
 
-    /// A session about to say ClientHello: ALPN "dot", SNI, a ticket when one is at hand.
-    /// REQUIRES: the context outlives the session.
-    TlsSession start_session();
+    /// A session about to say ClientHello: ALPN "dot", SNI, a ticket when one is at hand; with
+    /// `may_be_early` that may carry early data, since tickets are kept only of servers that proved
+    /// who they are (P-22). REQUIRES: the context outlives the session.
+    TlsSession start_session(bool may_be_early = false);
 
     /// After a change of networks (P-125): forgets all tickets, also those that sessions of before
     /// still get.
