@@ -77,12 +77,15 @@ void log_upstream(const Workers& workers) {
         });
     };
     spdlog::info(
-        "stats upstream connections={} resumed={} failed={} records_out={} records_in={} "
+        "stats upstream connections={} resumed={} failed={} early_accepted={} early_rejected={} "
+        "records_out={} records_in={} "
         "bytes_out={} bytes_in={} "
         "written_again={} unmatched={}",
         count(&net::ConnectionCounters::opened),
         count(&net::ConnectionCounters::resumed),
         count(&net::ConnectionCounters::failed),
+        count(&net::ConnectionCounters::early_accepted),
+        count(&net::ConnectionCounters::early_rejected),
         count(&net::ConnectionCounters::records_out),
         count(&net::ConnectionCounters::records_in),
         count(&net::ConnectionCounters::bytes_out),

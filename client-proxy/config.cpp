@@ -74,6 +74,12 @@ void bind_tcp(app::OptionSet& options, Config& config) {
         {{"off", false}, {"on", true}},
         "send the TLS ClientHello in the SYN, where kernel and server allow it"
     );
+    options.choice<bool>(
+        "early-data",
+        config.early_data,
+        {{"off", false}, {"on", true}},
+        "on: ask along with the ClientHello, where the server knows us and takes it"
+    );
 }
 
 void bind_times(app::OptionSet& options, Config& config) {

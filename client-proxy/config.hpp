@@ -29,6 +29,7 @@ struct Config {
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
     bool tcp_fastopen = true;  // towards upstreams, never towards apps
+    bool early_data = false;
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

@@ -7,6 +7,7 @@
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
 #include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_selector.hpp"
@@ -61,6 +62,7 @@ public:
 
 private:
     static const char* name_of(policy::UpstreamTransport transport);
+    static const char* name_of(net::EarlyData fate);
 
     struct Upstream {
         net::UpstreamAddress address;
@@ -71,12 +73,14 @@ private:
         std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
         policy::LearnedIdleTime idle_time;
+        policy::EarlyDataMemory early_data;
     };
 
     struct Connection {
         std::uint32_t number = 0;
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
+        bool sent_early = false;
         bool has_opened = false;
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
@@ -96,8 +100,17 @@ private:
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
     net::Endpoint endpoint_of(const Upstream& upstream, policy::UpstreamTransport transport) const;
-    net::Security secure(Upstream& upstream, policy::UpstreamTransport transport);
-    net::TlsSession start_session(Upstream& upstream) const;
+    net::Security secure(
+        Upstream& upstream, policy::UpstreamTransport transport, bool may_be_early = false
+    );
+    net::TlsSession start_session(Upstream& upstream, bool may_be_early = false) const;
+    bool may_be_early(
+        const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
+    );
+    void early_data_lost(
+        const net::QueryConnection& connection, const std::vector<QueryId>& queries
+    );
+    void take_back(const std::vector<QueryId>& queries);
     void note_transport(Connection& opened);
     bool has_other_transport(
         std::size_t upstream,
@@ -122,6 +135,8 @@ private:
     Connection& find(const net::QueryConnection& stream);
 
     void on_connected(net::QueryConnection& connection) override;
+    void on_early_room(net::QueryConnection& connection, std::size_t octets) override;
+    void on_early_rejected(net::QueryConnection& connection) override;
     bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;

@@ -34,7 +34,10 @@ void UpstreamPool::on_disconnected(
     Connection lost = take(connection);
     const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
-    const std::vector<QueryId> unanswered = gone->ids().take_all();
+    std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (!lost.has_opened && !unanswered.empty()) {
+        early_data_lost(*gone, std::exchange(unanswered, {}));
+    }
     if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
         upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
     }

@@ -53,6 +53,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"edns", "none"},
     {"padding", "some"},
     {"tcp-fastopen", "yes"},
+    {"early-data", "1"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
     {"query-timeout", "99999999999999999999s"},
@@ -87,6 +88,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.early_data);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
@@ -114,6 +116,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "/dev/null",
         "--tcp-fastopen",
         "off",
+        "--early-data",
+        "on",
         "--padding",
         "edns",
         "--edns",
@@ -163,6 +167,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
     CHECK_FALSE(config.tcp_fastopen);
+    CHECK(config.early_data);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
