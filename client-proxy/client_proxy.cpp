@@ -5,12 +5,14 @@
 #include "common/app/descriptors.hpp"
 #include "common/app/listening.hpp"
 #include "common/app/notify.hpp"
+#include "common/app/state_directory.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/socket_options.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -126,6 +128,10 @@ void log_stats(const Workers& workers) {
 
 int run(const Config& config) {
     app::raise_descriptor_limit(config.workers * (config.tcp_clients + spare_descriptors));
+    std::optional<app::StateDirectory> state;  // written to the end, by those that stand below
+    if (!config.state_dir.empty()) {
+        state.emplace("--state-dir", config.state_dir);
+    }
     Workers workers;
     std::vector<app::Worker*> running;
     for (std::size_t index = 0; index < config.workers; ++index) {

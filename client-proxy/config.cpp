@@ -3,6 +3,7 @@
 
 #include "common/app/hop_options.hpp"
 #include "common/app/options.hpp"
+#include "common/app/state_directory.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -90,6 +91,17 @@ void bind_times(app::OptionSet& options, Config& config) {
         "from a query to its answer, all attempts together"
     );
     options.duration(
+void bind_state(app::OptionSet& options, Config& config) {
+    options.directory(
+        "state-dir",
+        config.state_dir,
+        app::with_default(
+            "keeps what is of use after a restart; made if absent",
+            "that of systemd, STATE_DIRECTORY, or nothing is kept"
+        )
+    );
+}
+
         "connect-timeout", config.connect_timeout, 10min, "TCP and TLS handshake with one upstream"
     );
     options.duration(
@@ -239,3 +251,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
 }
 
 }  // namespace dotpair::client
+    bind_state(options, config);
+    if (config.state_dir.empty()) {
+        config.state_dir = app::StateDirectory::of_service();
+    }

@@ -49,6 +49,7 @@ struct Config {
     std::size_t transfers = 16;  // zone transfers under way, per worker
 
     std::string log_level = "info";
+    std::string state_dir;  // empty: nothing outlives the process
     bool check_only = false;            // --check-config
     std::vector<std::string> warnings;  // what works but deserves a look; logged at start
 };

@@ -77,6 +77,9 @@ const std::multimap<std::string, std::string> bad_values = {
 };
 
 }  // namespace
+    {"state-dir", "/nonexistent/dotpair/client"},
+    {"state-dir", "/dev/null"},
+    {"state-dir", "/tmp"},
 
 TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     const auto config = config_of({});
@@ -154,6 +157,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(net::to_string(config.listen[0]) == "0.0.0.0@5353");
     CHECK(net::to_string(config.listen[1]) == "::1@5354");
     REQUIRE(config.upstreams.size() == 2);
+        "--state-dir",
+        "/tmp/dotpair-state-of-nobody",
     CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
     CHECK(config.upstreams[0].name == "b");
     CHECK(config.upstreams[0].tlsa.size() == 1);
@@ -197,6 +202,7 @@ TEST_CASE("The client's help lists each option, and each has a bad value here", 
     });
     std::set<std::string> known = {"help", "version", "check-config"};
     for (const auto& [name, value] : bad_values) {
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
         known.insert(name);
     }
     CHECK(test::options_in(help) == known);
