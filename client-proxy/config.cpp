@@ -83,14 +83,6 @@ void bind_tcp(app::OptionSet& options, Config& config) {
     );
 }
 
-void bind_times(app::OptionSet& options, Config& config) {
-    options.duration(
-        "query-timeout",
-        config.query_timeout,
-        10min,
-        "from a query to its answer, all attempts together"
-    );
-    options.duration(
 void bind_state(app::OptionSet& options, Config& config) {
     options.directory(
         "state-dir",
@@ -102,6 +94,14 @@ void bind_state(app::OptionSet& options, Config& config) {
     );
 }
 
+void bind_times(app::OptionSet& options, Config& config) {
+    options.duration(
+        "query-timeout",
+        config.query_timeout,
+        10min,
+        "from a query to its answer, all attempts together"
+    );
+    options.duration(
         "connect-timeout", config.connect_timeout, 10min, "TCP and TLS handshake with one upstream"
     );
     options.duration(
@@ -235,9 +235,14 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
     bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
+    bind_state(options, config);
     options.process_options(config.log_level, config.check_only);
     if (!options.read(argc, argv)) {
         return std::nullopt;
+    }
+    config.keeps_tickets = !config.state_dir.empty();
+    if (config.state_dir.empty()) {
+        config.state_dir = app::StateDirectory::of_service();
     }
     check(config);
     config.listen_by_default = config.listen.empty();
@@ -251,7 +256,3 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
 }
 
 }  // namespace dotpair::client
-    bind_state(options, config);
-    if (config.state_dir.empty()) {
-        config.state_dir = app::StateDirectory::of_service();
-    }

@@ -49,7 +49,8 @@ struct Config {
     std::size_t transfers = 16;  // zone transfers under way, per worker
 
     std::string log_level = "info";
-    std::string state_dir;  // empty: nothing outlives the process
+    std::string state_dir;              // empty: nothing outlives the process
+    bool keeps_tickets = false;         // in there, since the directory was asked for by name
     bool check_only = false;            // --check-config
     std::vector<std::string> warnings;  // what works but deserves a look; logged at start
 };

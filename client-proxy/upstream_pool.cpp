@@ -27,7 +27,11 @@ std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
 }  // namespace
 
 UpstreamPool::UpstreamPool(
-    net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config
+    net::EventLoop& loop,
+    QueryRelay& relay,
+    Handler& handler,
+    const Config& config,
+    TicketKeeper* tickets
 )
     : loop_(loop),
       relay_(relay),
@@ -52,7 +56,9 @@ UpstreamPool::UpstreamPool(
             {address,
              label_of(address),
              identity.is_known(),
-             net::TlsClientContext(identity),
+             net::TlsClientContext(
+                 identity, tickets ? tickets->shelf_of(identity, address.endpoint) : nullptr
+             ),
              {},
              {},
              {},

@@ -3,6 +3,7 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "client-proxy/ticket_keeper.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
@@ -41,8 +42,14 @@ public:
         virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
     };
 
-    /// Throws ConfigError (CA file). REQUIRES: all outlive the pool.
-    UpstreamPool(net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config);
+    /// Throws ConfigError (CA file). `tickets` may be null. REQUIRES: all outlive the pool.
+    UpstreamPool(
+        net::EventLoop& loop,
+        QueryRelay& relay,
+        Handler& handler,
+        const Config& config,
+        TicketKeeper* tickets
+    );
     ~UpstreamPool() override;
 
     /// Writes the query, or lets it wait for a connection.

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Early data of the pair across a link of 35 ms: what it saves, and what a copy of it gets."""
 
+import os
 import socket
+import stat
 import unittest
 
 from harness import tls_records, wire
 from harness.certificates import Authority
 from harness.exchange import udp_socket
-from harness.processes import wait_until
+from harness.processes import temporary_directory, wait_until
 from harness.programs import Client, Server
-from test_round_trips import ANSWER_RECORD, BOTH_ENDS, CLIENT_OPTIONS, QUERY, QUERY_RECORD, Exchange, WithCounting
+from test_round_trips import ANSWER_RECORD, BOTH_ENDS, CLIENT_OPTIONS, QUERY, QUERY_RECORD, WRONG_PIN
+from test_round_trips import Exchange, WithCounting
 
 UPDATE = 5
 SERVER_OPTIONS = {"early_data": "on", "early_data_delay": "1ms", "workers": 1}
@@ -111,6 +114,59 @@ class Saved(WithEarlyData):
         self.assert_early(streams[-1], False)
 
 
+class Restarted(WithEarlyData):
+    """A client process that finds the tickets of the one before it."""
+
+    kernel_fast_open = BOTH_ENDS
+
+    def setUp(self):
+        super().setUp()
+        self.server = Server(self.backend.port, place=self.lab.server, **SERVER_OPTIONS)
+        self.addCleanup(self.server.stop)
+        self.state = os.path.join(temporary_directory("state"), "client")
+        self.tickets = os.path.join(self.state, "tickets")
+
+    def run_client(self, at_least, end=Client.stop, upstream=None):
+        """One that asks one query, and ends. Its connection."""
+        client = Client(upstream or self.server.upstream(), place=self.lab.client, early_data="on",
+                        state_dir=self.state, **CLIENT_OPTIONS)
+        self.addCleanup(client.process.kill)
+        self.assertFalse(os.path.exists(self.tickets))
+        self.assert_answered(at_least=at_least, port=client.port)
+        wait_until(lambda: end is Client.stop or os.path.exists(self.tickets), "a ticket to be kept")
+        end(client)
+        return self.lab.capture().streams_to(self.server.port)[-1]
+
+    @staticmethod
+    def kill(client):
+        client.process.kill()
+
+    def test_it_has_its_first_answer_in_one_round_trip_P13(self):
+        self.run_client(at_least=3)
+        self.assertEqual(stat.S_IMODE(os.stat(self.tickets).st_mode), 0o600)
+        streams = [self.run_client(at_least=1) for _ in range(2)]
+        tickets = set()
+        for stream in streams:
+            self.assert_early(stream)
+            self.assertTrue(tls_records.is_client_hello(stream.syn_data))
+            self.assert_round_trips(stream, stream.syn, Exchange(stream).answer.packet, 1)
+            tickets.add(tls_records.hello(stream.up).extensions[tls_records.PRE_SHARED_KEY])
+        self.assertEqual(len(tickets), 2)
+        self.assert_asked(3)
+
+    def test_also_when_it_was_killed_P13(self):
+        self.run_client(at_least=3, end=self.kill)
+        stream = self.run_client(at_least=1)
+        self.assertTrue(tls_records.is_resumed(stream))
+        self.assert_round_trips(stream, stream.syn, Exchange(stream).answer.packet, 1)
+
+    def test_another_identity_finds_none_P129(self):
+        self.run_client(at_least=3)
+        stream = self.run_client(at_least=2, upstream=f"{self.server.upstream()},pin={WRONG_PIN}")
+        self.assert_early(stream, False)
+        self.assertFalse(tls_records.is_resumed(stream))
+
+
 class WithoutFastOpen(WithEarlyData):
     def test_a_reconnect_with_a_ticket_takes_two(self):
         self.meet()
@@ -118,6 +174,18 @@ class WithoutFastOpen(WithEarlyData):
         stream = self.second_stream()
         self.assert_early(stream)
         self.assert_round_trips(stream, stream.syn, Exchange(stream).answer.packet, 2)
+        self.assert_asked(2)
+
+    def test_its_sizes_are_hidden_as_any_P72_P73(self):
+        self.meet(server_options={"padding": "record"}, padding="record")
+        self.assert_answered(at_least=2)
+        stream = self.second_stream()
+        self.assert_early(stream)
+        early = tls_records.application_records(stream.up)[0]
+        around = 2 + tls_records.TLS13_OVERHEAD
+        self.assertEqual((early.length - around) % 128, 0)
+        sizes = [record.length for record in tls_records.application_records(stream.down)]
+        self.assertIn(468 + around, sizes)
         self.assert_asked(2)
 
     def test_an_update_is_not_in_it_P122(self):

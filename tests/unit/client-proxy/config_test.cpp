@@ -5,6 +5,7 @@
 #include "tests/support/command_line.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 using namespace dotpair;
@@ -71,15 +72,15 @@ const std::multimap<std::string, std::string> bad_values = {
     {"transfers", "0"},
     {"queued-bytes", "1KiB"},
     {"queued-bytes", "1 MiB"},
+    {"state-dir", "/nonexistent/dotpair/client"},
+    {"state-dir", "/dev/null"},
+    {"state-dir", "/tmp"},
     {"log-level", "verbose"},
     {"config", "/nonexistent/client.toml"},
     {"config", "/tmp"},
 };
 
 }  // namespace
-    {"state-dir", "/nonexistent/dotpair/client"},
-    {"state-dir", "/dev/null"},
-    {"state-dir", "/tmp"},
 
 TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     const auto config = config_of({});
@@ -92,6 +93,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(config.profile == client::Profile::strict);
     CHECK(config.tcp_fastopen);
     CHECK_FALSE(config.early_data);
+    CHECK_FALSE(config.keeps_tickets);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
@@ -100,6 +102,17 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(config.log_level == "info");
     CHECK(config.warnings.empty());
     CHECK_FALSE(config.check_only);
+}
+
+TEST_CASE(
+    "P-124: tickets are kept in a directory that was named, not in a service's", "[unit][client]"
+) {
+    ::setenv("STATE_DIRECTORY", "/tmp/dotpair-state-of-nobody", 1);
+    const auto of_service = config_of({});
+    ::unsetenv("STATE_DIRECTORY");
+    CHECK(of_service.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK_FALSE(of_service.keeps_tickets);
+    CHECK(config_of({"--state-dir=/tmp/dotpair-state-of-nobody"}).keeps_tickets);
 }
 
 TEST_CASE("Each option of the client sets its field", "[unit][client]") {
@@ -147,6 +160,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "128KiB",
         "--transfers",
         "5",
+        "--state-dir",
+        "/tmp/dotpair-state-of-nobody",
         "--log-level",
         "trace",
         "--check-config",
@@ -157,8 +172,6 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(net::to_string(config.listen[0]) == "0.0.0.0@5353");
     CHECK(net::to_string(config.listen[1]) == "::1@5354");
     REQUIRE(config.upstreams.size() == 2);
-        "--state-dir",
-        "/tmp/dotpair-state-of-nobody",
     CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
     CHECK(config.upstreams[0].name == "b");
     CHECK(config.upstreams[0].tlsa.size() == 1);
@@ -173,6 +186,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.padding == policy::Padding::edns);
     CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.early_data);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK(config.keeps_tickets);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
@@ -202,7 +217,6 @@ TEST_CASE("The client's help lists each option, and each has a bad value here", 
     });
     std::set<std::string> known = {"help", "version", "check-config"};
     for (const auto& [name, value] : bad_values) {
-    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
         known.insert(name);
     }
     CHECK(test::options_in(help) == known);
