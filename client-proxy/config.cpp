@@ -81,6 +81,13 @@ void bind_tcp(app::OptionSet& options, Config& config) {
         {{"off", false}, {"on", true}},
         "on: ask along with the ClientHello, where the server knows us and takes it"
     );
+    options.choice<bool>(
+        "network-events",
+        config.network_events,
+        {{"off", false}, {"on", true}},
+        "renew connections and forget failures when addresses, routes or links change, and after a "
+        "suspend"
+    );
 }
 
 void bind_state(app::OptionSet& options, Config& config) {

@@ -28,8 +28,9 @@ struct Config {
     std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool tcp_fastopen = true;  // towards upstreams, never towards apps
-    bool early_data = false;
+    bool tcp_fastopen = true;    // towards upstreams, never towards apps
+    bool early_data = false;     // towards upstreams
+    bool network_events = true;  // connections are renewed when the network changes
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

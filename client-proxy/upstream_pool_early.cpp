@@ -32,7 +32,7 @@ void UpstreamPool::on_early_room(net::QueryConnection& connection, std::size_t o
         const auto next = relay_.waiting_behind(*query);
         const std::size_t size = dns::frame_header_size + relay_.query_message(*query).size();
         if (relay_.is_replay_safe(*query) && size <= octets &&
-            relay_.write_query(*query, connection.ids(), connection.outbox(), early.number)) {
+            write_on(early, *query, policy::Company::shared)) {
             octets -= size;
             early.sent_early = true;
         }

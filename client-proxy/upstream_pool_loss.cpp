@@ -38,6 +38,10 @@ void UpstreamPool::on_disconnected(
     if (!lost.has_opened && !unanswered.empty()) {
         early_data_lost(*gone, std::exchange(unanswered, {}));
     }
+    if (lost.is_outdated) {
+        outdated_ended(unanswered);
+        return;
+    }
     if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
         upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
     }

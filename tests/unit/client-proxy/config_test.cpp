@@ -55,6 +55,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"padding", "some"},
     {"tcp-fastopen", "yes"},
     {"early-data", "1"},
+    {"network-events", "maybe"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
     {"query-timeout", "99999999999999999999s"},
@@ -94,6 +95,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(config.tcp_fastopen);
     CHECK_FALSE(config.early_data);
     CHECK_FALSE(config.keeps_tickets);
+    CHECK(config.network_events);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
@@ -134,6 +136,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "off",
         "--early-data",
         "on",
+        "--network-events",
+        "off",
         "--padding",
         "edns",
         "--edns",
@@ -188,6 +192,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.early_data);
     CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
     CHECK(config.keeps_tickets);
+    CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
