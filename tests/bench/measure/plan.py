@@ -19,8 +19,7 @@ SUBJECTS = {
     "workers": ([OURS], [OURS, OURS_TCP]),
     "held": (["dotpair", "dnsdist", "floor tls"], ["dotpair", "dnsdist", "unbound", "haproxy", "floor tls"]),
     "handshakes": (["dotpair", "dnsdist", "floor tls"], ["dotpair", "dnsdist", "unbound", "haproxy", "floor tls"]),
-    # Unbound closes connections that ask so much.
-    "pipelined": ([OURS_TCP, "dnsdist", "haproxy", FLOOR_TCP], [name for name in SERVERS if name != "unbound"]),
+    "pipelined": ([OURS_TCP, "dnsdist", "haproxy", FLOOR_TCP], [*SERVERS]),
     "idle": (_OPEN_AT_ONCE, _OPEN_AT_ONCE),
 }
 
