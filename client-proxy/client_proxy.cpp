@@ -103,12 +103,14 @@ void log_clients(const Workers& workers) {
         worker->counters().latency.add_to(latencies);
     }
     spdlog::info(
-        "stats clients tcp_connections={} tcp_refused={} short_frames={} latency_p50_us={} "
+        "stats clients tcp_connections={} tcp_refused={} tcp_displaced={} short_frames={} "
+        "latency_p50_us={} "
         "latency_p99_us={}",
         count(&net::FrontendCounters::admitted),
         count(&net::FrontendCounters::refused),
         count(&net::FrontendCounters::short_frames),
         net::LatencyHistogram::percentile(latencies, 0.50),
+        count(&net::FrontendCounters::displaced),
         net::LatencyHistogram::percentile(latencies, 0.99)
     );
 }

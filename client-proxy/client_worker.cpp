@@ -273,6 +273,14 @@ std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t 
     return pool_.transfer_target(attempt);
 }
 
+void ClientWorker::on_client_displaced() {
+    log_.warn(
+        "client displaced",
+        "too many connections, those that are idle longest are closed limit=\"--tcp-clients\"",
+        loop_.now()
+    );
+}
+
 void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
     pool_.transfer_target_failed(peer, reason);
 }

@@ -88,6 +88,7 @@ private:
     void on_client_refused(const net::Endpoint& from) override;
     void on_last_client_closed() override;
 
+    void on_client_displaced() override;
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;
     void transfer_target_failed(std::size_t peer, const std::string& reason) override;
     net::ClientConnection* find_client(policy::SlotId id) override;

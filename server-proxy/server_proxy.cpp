@@ -163,7 +163,7 @@ void log_clients(const Workers& workers) {
         });
     };
     spdlog::info(
-        "stats clients connections={} resumed={} failed={} refused={} short_frames={} "
+        "stats clients connections={} resumed={} failed={} refused={} displaced={} short_frames={} "
         "records_in={} records_out={} "
         "bytes_in={} bytes_out={}",
         count(&net::ConnectionCounters::opened),
@@ -172,6 +172,7 @@ void log_clients(const Workers& workers) {
         front(&net::FrontendCounters::refused),
         front(&net::FrontendCounters::short_frames),
         count(&net::ConnectionCounters::records_in),
+        front(&net::FrontendCounters::displaced),
         count(&net::ConnectionCounters::records_out),
         count(&net::ConnectionCounters::bytes_in),
         count(&net::ConnectionCounters::bytes_out)

@@ -258,6 +258,14 @@ void ServerWorker::on_client_refused(const net::Endpoint& from) {
     );
 }
 
+void ServerWorker::on_client_displaced() {
+    log_.warn(
+        "client displaced",
+        "too many connections, those that are idle longest are closed limit=\"--connections\"",
+        loop_.now()
+    );
+}
+
 void ServerWorker::on_last_client_closed() {
     finish_draining();
 }

@@ -79,6 +79,7 @@ private:
     void on_last_client_closed() override;
 
     void on_datagram(net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from)
+    void on_client_displaced() override;
         override;
     void on_batch_end(net::UdpBatchSocket& socket) override;
     void on_refused(net::UdpBatchSocket& socket) override;

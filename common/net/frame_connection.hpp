@@ -140,6 +140,19 @@ public:
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
     void close();
 
+    /// Nothing is under way in either direction.
+    bool is_idle() const {
+        return state_ == State::open && !busy_ && !frame_pending_ && queued_bytes() == 0;
+    }
+
+    /// As close(), but waits for nothing and frees what was admitted before it returns: its place
+    /// is needed. REQUIRES: is_idle().
+    void close_at_once() {
+        close();
+        destroy();
+        settings_.admission.reset();
+    }
+
     /// For what nobody wants any more: what waits is not written, what arrives is refused (RST). No
     /// call of the handler follows.
     void abort() { destroy(); }

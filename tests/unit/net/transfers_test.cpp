@@ -103,6 +103,10 @@ private:
     void on_short_frame(net::ClientConnection&) override {}
 
     void on_client_drained(net::ClientConnection& client) override {
+    void on_client_idle(net::ClientConnection&) override {}
+
+    void on_client_busy(net::ClientConnection&) override {}
+
         transfers->client_drained(client.id());
     }
 
