@@ -2,6 +2,7 @@
 #include "client-proxy/config.hpp"
 
 #include "common/app/hop_options.hpp"
+#include "common/app/listening.hpp"
 #include "common/app/options.hpp"
 
 #include <spdlog/fmt/fmt.h>
@@ -233,3 +234,4 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
 }
 
 }  // namespace dotpair::client
+    app::refuse_overlaps(config.listen);

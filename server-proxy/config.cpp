@@ -2,6 +2,7 @@
 #include "server-proxy/config.hpp"
 
 #include "common/app/hop_options.hpp"
+#include "common/app/listening.hpp"
 #include "common/app/options.hpp"
 #include "server-proxy/resolv_conf.hpp"
 
@@ -55,7 +56,8 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         dns_port,
         app::with_default(
             "resolver to ask, the preferred one first; repeatable", "those of /etc/resolv.conf"
-        )
+        ),
+        net::EndpointUse::ask
     );
     options.choice<BackendTransport>(
         "backend-transport",
@@ -285,3 +287,6 @@ std::optional<Config> read_config(
 }
 
 }  // namespace dotpair::server
+    auto all = config.listen;
+    all.insert(all.end(), config.listen_plain.begin(), config.listen_plain.end());
+    app::refuse_overlaps(all, config.listen_by_default);

@@ -62,6 +62,12 @@ struct Config {
 };
 
 /// Reads the command line and the file it names. Nothing when --help or --version was asked and has
+/// The default listener is for IPv4 as well.
+inline bool is_dual_stack(const Config& config, const net::Endpoint& listener) {
+    return config.listen_by_default && listener.address.is_v6() &&
+           listener.address.is_unspecified();
+}
+
 /// been printed. Throws ConfigError.
 /// Without --backend, `resolv_conf` names the backends; tests have one of their own.
 std::optional<Config> read_config(

@@ -27,7 +27,7 @@ using Workers = std::vector<std::unique_ptr<ServerWorker>>;
 std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers) {
     const auto opened =
         app::open_all(config.listen, config.listen_by_default, [&](const net::Endpoint& at) {
-            net::require_free_port(at, false);
+            net::require_free_port(at, false, is_dual_stack(config, at));
             workers.front()->listen(at);
         });
     for (std::size_t index = 1; index < workers.size(); ++index) {

@@ -65,9 +65,7 @@ net::StreamFrontend::Settings ServerWorker::client_settings() {
 }
 
 void ServerWorker::listen(const net::Endpoint& at) {
-    const bool dual_stack =
-        config_.listen_by_default && at.address.is_v6() && at.address.is_unspecified();
-    clients_.listen(at, dual_stack);
+    clients_.listen(at, is_dual_stack(config_, at));
 }
 
 void ServerWorker::start() {

@@ -39,7 +39,11 @@ const std::multimap<std::string, std::string> bad_values = {
     {"listen", "nowhere"},
     {"listen", "127.0.0.1@65536"},
     {"listen", "127.0.0.1@0"},
+    {"listen", "255.255.255.255"},
     {"upstream", "192.0.2.300"},
+    {"upstream", "0.0.0.0"},
+    {"upstream", "224.0.0.1"},
+    {"upstream", "fe80::1"},
     {"upstream", "192.0.2.1,pin=sha256/short"},
     {"upstream", "192.0.2.1,tlsa=3/1/1/00ff"},
     {"upstream", "192.0.2.1#a.test,profile=lax"},
@@ -210,7 +214,14 @@ TEST_CASE("The client prints its version", "[unit][client]") {
 TEST_CASE("Words that are no options are named", "[unit][client]") {
     CHECK(is_one_line_with(refusal_of({"--colour=red"}), {"--colour"}));
     CHECK(is_one_line_with(refusal_of({"--upstream", named_upstream, "stray"}), {"'stray'"}));
-    CHECK(is_one_line_with(refusal_of({"--upstream"}), {"--upstream"}));
+    CHECK(refusal_of({"--upstream"}) == "--upstream: its value is missing");
+    CHECK(refusal_of({"--config"}) == "--config: its value is missing");
+    CHECK(refusal_of({"--edns", "--workers=2"}) == "--edns: its value is missing");
+    CHECK(is_one_line_with(refusal_of({"--check-config=no"}), {"--check-config", "'no'"}));
+    CHECK(is_one_line_with(refusal_of({"--help=3"}), {"--help", "takes no value"}));
+    CHECK(is_one_line_with(
+        refusal_of({"--config=/dev/null", "--config", "/dev/null"}), {"--config", "twice"}
+    ));
     CHECK(is_one_line_with(refusal_of({"--listen", "::1", "::2"}), {"'::2'"}));
     CHECK(is_one_line_with(refusal_of({"--workers=1", "--workers=2"}), {"--workers", "'2'"}));
     CHECK(is_one_line_with(refusal_of({"--workers=1\n2"}), {"--workers", "1\\x0a2"}));
@@ -345,6 +356,14 @@ TEST_CASE(
     };
     const auto single = warnings_of(pin, true);
     REQUIRE(single.size() == 1);
+TEST_CASE("Listeners of the client that overlap are refused", "[unit][client]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--listen=127.0.0.1", "--listen=0.0.0.0"}),
+        {"--listen", "127.0.0.1@53", "0.0.0.0@53", "overlap"}
+    ));
+    CHECK(refusal_of({"--upstream", named_upstream, "--listen=::", "--listen=0.0.0.0"}).empty());
+}
+
     CHECK(is_one_line_with(single[0], {"192.0.2.1@853", "backup pin"}));
     CHECK(warnings_of(pin + "," + other_pin, true).empty());
     CHECK(warnings_of(pin, false).empty());  // ephemeral keys have no other
