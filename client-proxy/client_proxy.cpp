@@ -52,7 +52,7 @@ void log_queries(const Workers& workers) {
     spdlog::info(
         "stats queries udp={} tcp={} transfers={} answers={} failures={} answered_here={} "
         "too_short={} not_queries={} "
-        "clients_gone={}",
+        "clients_gone={} signed={} cut_signed={}",
         count(&ClientCounters::udp_queries),
         count(&ClientCounters::tcp_queries),
         count(&ClientCounters::transfers),
@@ -61,7 +61,9 @@ void log_queries(const Workers& workers) {
         count(&ClientCounters::answered_here),
         count(&ClientCounters::too_short),
         count(&ClientCounters::not_queries),
-        count(&ClientCounters::clients_gone)
+        count(&ClientCounters::clients_gone),
+        count(&ClientCounters::signed_queries),
+        count(&ClientCounters::cut_signed)
     );
 }
 
@@ -108,9 +110,9 @@ void log_clients(const Workers& workers) {
         "latency_p99_us={}",
         count(&net::FrontendCounters::admitted),
         count(&net::FrontendCounters::refused),
+        count(&net::FrontendCounters::displaced),
         count(&net::FrontendCounters::short_frames),
         net::LatencyHistogram::percentile(latencies, 0.50),
-        count(&net::FrontendCounters::displaced),
         net::LatencyHistogram::percentile(latencies, 0.99)
     );
 }

@@ -28,7 +28,10 @@ struct Config {
     std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool tcp_fastopen = true;  // towards upstreams, never towards apps
+    bool ecs_opt_out = false;            // asks resolvers to tell nobody the client's network
+    bool forward_resolver_arpa = false;  // else answered here: designations of another's (RFC 9462)
+    bool xot_only = false;               // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
+    bool tcp_fastopen = true;            // towards upstreams, never towards apps
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

@@ -253,7 +253,8 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
     const std::size_t upstream = selector_.pick_any(loop_.now());
     Upstream& to = upstreams_[upstream];
     const policy::UpstreamTransport transport = pick_transport(upstream);
-    return net::Transfers::Target{upstream, endpoint_of(to, transport), secure(to, transport)};
+    return net::Transfers::Target{
+        upstream, endpoint_of(to, transport), secure(to, transport), config_.xot_only};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

@@ -158,6 +158,12 @@ void check_tls(const net::TlsServerSettings& tls) {
 
 void bind_tcp(app::OptionSet& options, Config& config) {
     options.choice<bool>(
+        "xot-only",
+        config.xot_only,
+        {{"off", false}, {"on", true}},
+        "on: zone transfers are for clients by TLS 1.3 with ALPN dot alone (RFC 9103)"
+    );
+    options.choice<bool>(
         "tcp-fastopen",
         config.tcp_fastopen,
         {{"off", false}, {"on", true}},
@@ -283,10 +289,10 @@ std::optional<Config> read_config(
     if (config.listen_by_default) {
         config.listen = {{boost::asio::ip::address_v6::any(), dot_port}};
     }
+    auto all = config.listen;
+    all.insert(all.end(), config.listen_plain.begin(), config.listen_plain.end());
+    app::refuse_overlaps(all, config.listen_by_default);
     return config;
 }
 
 }  // namespace dotpair::server
-    auto all = config.listen;
-    all.insert(all.end(), config.listen_plain.begin(), config.listen_plain.end());
-    app::refuse_overlaps(all, config.listen_by_default);

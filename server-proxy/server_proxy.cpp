@@ -137,7 +137,7 @@ void log_queries(const Workers& workers) {
     }
     spdlog::info(
         "stats queries received={} transfers={} answers={} failures={} answered_here={} "
-        "not_queries={} clients_gone={} "
+        "not_queries={} clients_gone={} signed={} cut_signed={} "
         "latency_p50_us={} latency_p99_us={}",
         count(&ServerCounters::queries),
         count(&ServerCounters::transfers),
@@ -146,6 +146,8 @@ void log_queries(const Workers& workers) {
         count(&ServerCounters::answered_here),
         count(&ServerCounters::not_queries),
         count(&ServerCounters::clients_gone),
+        count(&ServerCounters::signed_queries),
+        count(&ServerCounters::cut_signed),
         net::LatencyHistogram::percentile(latencies, 0.50),
         net::LatencyHistogram::percentile(latencies, 0.99)
     );
@@ -170,9 +172,9 @@ void log_clients(const Workers& workers) {
         count(&net::ConnectionCounters::resumed),
         count(&net::ConnectionCounters::failed),
         front(&net::FrontendCounters::refused),
+        front(&net::FrontendCounters::displaced),
         front(&net::FrontendCounters::short_frames),
         count(&net::ConnectionCounters::records_in),
-        front(&net::FrontendCounters::displaced),
         count(&net::ConnectionCounters::records_out),
         count(&net::ConnectionCounters::bytes_in),
         count(&net::ConnectionCounters::bytes_out)

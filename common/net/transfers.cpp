@@ -9,7 +9,21 @@
 
 namespace dotpair::net {
 namespace {
+
 constexpr std::uint8_t tc_bit = 0x02;
+
+/// What the resolver said of its own hop goes, the padding of this one comes.
+void append_padded(policy::Outbox& outbox, dns::ConstBytes message, std::size_t block) {
+    const std::size_t room = message.size() + dns::option_header_size + block;
+    const dns::Bytes frame = outbox.prepare(std::min(room, dns::max_message_size));
+    std::ranges::copy(message, frame.begin());
+    dns::EditableMessage padded{frame, message.size(), dns::inspect(message)};
+    if (dns::remove_hop_options(padded) != dns::Edit::impossible) {
+        dns::add_padding(padded, block);
+    }
+    outbox.commit(padded.size);
+}
+
 }  // namespace
 
 Transfers::Transfers(
@@ -44,7 +58,7 @@ bool Transfers::try_next(Transfer& transfer) {
     transfer.asked = to_string(target->endpoint);
     TransferStream::Sink& sink = *this;
     transfer.stream = std::make_unique<TransferStream>(loop_, sink, settings_, transfer.query);
-    transfer.stream->connect(target->endpoint, std::move(target->security));
+    transfer.stream->connect(target->endpoint, std::move(target->security), target->xot_only);
     return true;
 }
 
@@ -77,7 +91,11 @@ void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
     if (client == nullptr) {
         return;  // client_gone() is on its way
     }
-    client->outbox().append(message);
+    if (transfer.client.padding_block > 0) {
+        append_padded(client->outbox(), message, transfer.client.padding_block);
+    } else {
+        client->outbox().append(message);
+    }
     client->answers_added();
     if (client->outbox_is_full() && !is_last && !transfer.is_paused) {
         transfer.is_paused = true;
@@ -98,7 +116,9 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
         return;
     }
     if (!stream.has_begun()) {
-        handler_.transfer_target_failed(transfer->peer, reason);
+        if (!stream.is_unfit()) {
+            handler_.transfer_target_failed(transfer->peer, reason);
+        }
         stream.close();
         loop_.destroy_later(std::move(transfer->stream));
         if (try_next(*transfer)) {

@@ -2,6 +2,7 @@
 #include "common/policy/query_intake.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 namespace dotpair::policy {
 
@@ -20,6 +21,14 @@ Intake classify(dns::ConstBytes message, const dns::Layout& layout) {
         layout.question_type == dns::rr_type::axfr || layout.question_type == dns::rr_type::ixfr;
     return opcode == dns::Opcode::query && layout.has_question && asks_transfer ? Intake::transfer
                                                                                 : Intake::query;
+}
+
+bool asks_resolver_arpa(dns::ConstBytes message, const dns::Layout& layout) {
+    constexpr std::uint16_t internet = 1;
+    using namespace std::string_view_literals;
+    return layout.question_class == internet && layout.signature == dns::Signature::none &&
+           dns::header::opcode(message) == dns::Opcode::query &&
+           dns::asks_below(message, layout, "\010resolver\004arpa\0"sv);
 }
 
 HopWishes read_wishes(dns::ConstBytes query, const dns::Layout& layout) {

@@ -204,7 +204,7 @@ class FastOpen(WithCounting):
         self.pair.server.stop()
         self.assert_fails_to_connect("Connection refused")
 
-    def test_a_syn_without_answer_is_a_failure_to_connect(self):
+    def test_a_syn_without_answer_is_a_failure_to_connect_P50(self):
         self.fetch_cookie(connect_timeout="300ms")
         with self.lab.blackhole():
             self.assert_fails_to_connect("timed out")

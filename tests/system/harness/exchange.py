@@ -73,18 +73,20 @@ def udp_socket(port=None):
     return end
 
 
-def tcp_socket(port, timeout=ANSWER_TIMEOUT):
-    end = socket.create_connection((LOOPBACK, port), timeout)
+def tcp_socket(port, timeout=ANSWER_TIMEOUT, address=LOOPBACK):
+    end = socket.create_connection((address, port), timeout)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return end
 
 
-def tls_socket(port):
-    """To a DoT server, whoever it is."""
+def tls_socket(port, address=LOOPBACK, alpn="dot", latest=ssl.TLSVersion.TLSv1_3):
+    """To a DoT server, whoever it is. `alpn` None: without."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["dot"])
-    return context.wrap_socket(tcp_socket(port))
+    context.maximum_version = latest
+    if alpn:
+        context.set_alpn_protocols([alpn])
+    return context.wrap_socket(tcp_socket(port, address=address))
 
 
 def ask_udp(port, query, timeout=ANSWER_TIMEOUT):

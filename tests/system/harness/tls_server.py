@@ -15,12 +15,13 @@ class LaxTlsServer:
     """Answers every query; `queries` are those that it got, `handshakes` and `resumed` how many
     handshakes its side finished, and without a whole one."""
 
-    def __init__(self, certificate, port=None):
+    def __init__(self, certificate, port=None, latest=ssl.TLSVersion.TLSv1_3):
         self.port = port or free_port()
         self.queries = []
         self.handshakes = self.resumed = 0
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.set_ciphers("ALL:@SECLEVEL=0")
+        self._context.maximum_version = latest
         self._context.set_alpn_protocols(["dot"])
         self._context.load_cert_chain(certificate.file, certificate.key)
         self._lock = threading.Lock()

@@ -56,6 +56,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"ca-file", "/tmp"},
     {"edns", "none"},
     {"padding", "some"},
+    {"ecs-opt-out", "yes"},
+    {"forward-resolver-arpa", "yes"},
+    {"xot-only", "yes"},
     {"tcp-fastopen", "yes"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
@@ -90,6 +93,9 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[0]) == "127.0.0.1@53");
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
+    CHECK_FALSE(config.ecs_opt_out);
+    CHECK_FALSE(config.forward_resolver_arpa);
+    CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
@@ -116,6 +122,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "opportunistic",
         "--ca-file",
         "/dev/null",
+        "--ecs-opt-out=on",
+        "--forward-resolver-arpa=on",
+        "--xot-only=on",
         "--tcp-fastopen",
         "off",
         "--padding",
@@ -166,6 +175,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
+    CHECK(config.ecs_opt_out);
+    CHECK(config.forward_resolver_arpa);
+    CHECK(config.xot_only);
     CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
@@ -344,6 +356,14 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
     ));
 }
 
+TEST_CASE("Listeners of the client that overlap are refused", "[unit][client]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--listen=127.0.0.1", "--listen=0.0.0.0"}),
+        {"--listen", "127.0.0.1@53", "0.0.0.0@53", "overlap"}
+    ));
+    CHECK(refusal_of({"--upstream", named_upstream, "--listen=::", "--listen=0.0.0.0"}).empty());
+}
+
 TEST_CASE(
     "P-15: --check-config warns of a single pin, not of one with a backup", "[unit][client]"
 ) {
@@ -356,14 +376,6 @@ TEST_CASE(
     };
     const auto single = warnings_of(pin, true);
     REQUIRE(single.size() == 1);
-TEST_CASE("Listeners of the client that overlap are refused", "[unit][client]") {
-    CHECK(is_one_line_with(
-        refusal_of({"--upstream", named_upstream, "--listen=127.0.0.1", "--listen=0.0.0.0"}),
-        {"--listen", "127.0.0.1@53", "0.0.0.0@53", "overlap"}
-    ));
-    CHECK(refusal_of({"--upstream", named_upstream, "--listen=::", "--listen=0.0.0.0"}).empty());
-}
-
     CHECK(is_one_line_with(single[0], {"192.0.2.1@853", "backup pin"}));
     CHECK(warnings_of(pin + "," + other_pin, true).empty());
     CHECK(warnings_of(pin, false).empty());  // ephemeral keys have no other

@@ -55,14 +55,15 @@ const std::multimap<std::string, std::string> bad_values = {
     {"key", "/tmp"},
     {"ocsp", "/nonexistent/ocsp.der"},
     {"strict-sni", "yes"},
+    {"xot-only", "yes"},
     {"ticket-keys", "/nonexistent/tickets.key"},
     {"ticket-lifetime", "169h"},
     {"backend", "192.0.2.1@dns"},
     {"backend", "192.0.2.2@0"},
-    {"backend-transport", "quic"},
     {"backend", "0.0.0.0"},
     {"backend", "::@5353"},
     {"backend", "ff02::1"},
+    {"backend-transport", "quic"},
     {"edns", "on"},
     {"padding", "128"},
     {"tcp-fastopen", "1"},
@@ -119,6 +120,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
         "--key=/dev/null",
         "--ocsp=/dev/null",
         "--strict-sni=on",
+        "--xot-only=on",
         "--ticket-keys=/dev/zero",
         "--ticket-lifetime=2h",
         "--backend=::1@5353",
@@ -223,8 +225,6 @@ TEST_CASE("A certificate that is given twice is refused", "[unit][server]") {
     CHECK(is_one_line_with(message, {"--cert", "/dev/null", "twice"}));
 }
 
-TEST_CASE("A ticket lives a second at least", "[unit][server]") {
-    CHECK(is_one_line_with(refusal_of({"--ticket-lifetime=999ms"}), {"--ticket-lifetime", "999ms"})
 TEST_CASE("Listeners of the server that overlap are refused, plain ones too", "[unit][server]") {
     CHECK(is_one_line_with(
         refusal_of({"--listen=::1@853", "--listen-plain=::@853"}),
@@ -236,6 +236,8 @@ TEST_CASE("Listeners of the server that overlap are refused, plain ones too", "[
     CHECK(refusal_of({"--listen=::@853", "--listen-plain=192.0.2.1@853"}).empty());
 }
 
+TEST_CASE("A ticket lives a second at least", "[unit][server]") {
+    CHECK(is_one_line_with(refusal_of({"--ticket-lifetime=999ms"}), {"--ticket-lifetime", "999ms"})
     );
 }
 
@@ -258,9 +260,9 @@ TEST_CASE("Without --backend the nameservers of resolv.conf are the backends", "
     CHECK(net::to_string(config.backends[0]) == "192.0.2.1@53");
     CHECK(net::to_string(config.backends[1]) == "2001:db8::1@53");
     CHECK(config.backends[2].address.to_v6().scope_id() != 0);
+    CHECK(net::to_string(config.backends[3]) == "127.0.0.1@53");  // as the C library takes it
     CHECK(config.warnings.empty());
 }
-    CHECK(net::to_string(config.backends[3]) == "127.0.0.1@53");  // as the C library takes it
 
 TEST_CASE("A nameserver that is no address is skipped with a warning", "[unit][server]") {
     const auto config = config_with_resolv_conf("nameserver dns.example\nnameserver 192.0.2.1\n");
