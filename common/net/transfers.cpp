@@ -10,8 +10,6 @@
 namespace dotpair::net {
 namespace {
 
-constexpr std::uint8_t tc_bit = 0x02;
-
 /// What the resolver said of its own hop goes, the padding of this one comes.
 void append_padded(policy::Outbox& outbox, dns::ConstBytes message, std::size_t block) {
     const std::size_t room = message.size() + dns::option_header_size + block;
@@ -81,7 +79,7 @@ void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
         dns::EditableMessage answer{message, message.size(), dns::inspect(message)};
         dns::truncate_answer(answer, transfer.client.udp_size);
         if (!is_last) {
-            answer.storage[2] |= tc_bit;  // also where the first message fits
+            answer.storage[2] |= dns::header::tc_bit;  // also where the first message fits
         }
         transfer.client.udp->queue(answer.bytes(), transfer.client.path);
         transfer.client.udp->flush();
