@@ -210,6 +210,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
         upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no"
     );
     upstream.last_error.clear();
+    upstream.unproven_at = policy::TimePoint::min();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         write_waiting();
     }

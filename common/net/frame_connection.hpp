@@ -120,6 +120,9 @@ public:
         }
     }
 
+    /// It ended because the peer did not prove who it is, and will not by and by.
+    bool is_unproven() const { return is_unproven_; }
+
     /// In place of ConnectionSettings::idle_timeout.
     void set_idle_timeout(policy::Duration timeout) {
         settings_.idle_timeout = timeout;
@@ -254,6 +257,7 @@ private:
     bool turn_end_asked_ = false;
     bool was_congested_ = false;
     bool peer_ended_ = false;
+    bool is_unproven_ = false;
     bool frame_pending_ = false;  // a message has begun, at frame_began_
 
     dns::FrameReader frames_;
