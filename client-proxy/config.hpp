@@ -32,6 +32,7 @@ struct Config {
     bool forward_resolver_arpa = false;  // else answered here: designations of another's (RFC 9462)
     bool xot_only = false;               // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
     bool tcp_fastopen = true;            // towards upstreams, never towards apps
+    bool network_events = true;          // connections are renewed when the network changes
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

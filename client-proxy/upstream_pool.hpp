@@ -54,6 +54,13 @@ public:
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt);
     void transfer_target_failed(std::size_t peer, const std::string& reason);
 
+    /// The ways to the upstreams are others than before, or what went over them is lost: forgets
+    /// what was learned on them (tickets, failures, idle times), and renews connections. Those that
+    /// are open make way for fresh ones as soon as these open, and meanwhile go on: nobody can tell
+    /// whether they still reach anybody. What was asked on them is asked again on the fresh ones.
+    /// Returns how many were open.
+    std::size_t network_changed();
+
     /// For transfers as well: the same peers, the same bounds.
     const net::ConnectionSettings& connection_settings() const { return settings_; }
 
@@ -80,11 +87,14 @@ private:
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
         bool has_opened = false;
+        bool is_outdated = false;  // since the network changed
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
         std::unique_ptr<net::QueryConnection> stream;
 
-        bool can_take(policy::Company company) const {
+        bool can_take(policy::Company company) const { return !is_outdated && would_take(company); }
+
+        bool would_take(policy::Company company) const {
             return suspects.has_value() == policy::is_suspect(company) &&
                    stream->can_take_query() &&
                    (!suspects || suspects->admits(company, stream->ids().pending_count()));
@@ -92,6 +102,7 @@ private:
     };
 
     bool write(QueryId query);
+    bool write_on(Connection& connection, QueryId query, policy::Company company);
     void write_waiting();
     void dial_if_needed(bool for_suspects);
     void dial(std::size_t upstream, bool for_suspects);
@@ -110,6 +121,11 @@ private:
     void retire_clear_ones(std::size_t upstream);
     void look_for_better(Connection& clear);
     void warn_of_downgrade(std::size_t upstream) const;
+    void write_meanwhile(QueryId query);
+    void abandon_on(const QueryRelay::Written& written);
+    void make_outdated(Connection& connection);
+    void retire_outdated();
+    void outdated_ended(const std::vector<QueryId>& unanswered);
     bool is_anybody_waiting() const;
     void drop_used_up();
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);

@@ -115,7 +115,7 @@ class Xot(unittest.TestCase):
         certificate = Authority().issue()
         for latest, rcode in ((ssl.TLSVersion.TLSv1_3, wire.NOERROR), (ssl.TLSVersion.TLSv1_2, wire.SERVFAIL)):
             with self.subTest(latest):
-                upstream = self.keep(LaxTlsServer(certificate, latest=latest))
+                upstream = self.keep(LaxTlsServer(certificate, newest=latest))
                 client = self.keep(Client(f"{LOOPBACK}@{upstream.port},pin={certificate.pin}", xot_only="on", workers=1))
                 self.assertEqual(wire.rcode(ask_tcp(client.port, AXFR)), rcode)
                 self.assertEqual(len(upstream.queries), 1 if rcode == wire.NOERROR else 0)

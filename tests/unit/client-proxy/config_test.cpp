@@ -60,6 +60,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"forward-resolver-arpa", "yes"},
     {"xot-only", "yes"},
     {"tcp-fastopen", "yes"},
+    {"network-events", "maybe"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
     {"query-timeout", "99999999999999999999s"},
@@ -97,6 +98,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK_FALSE(config.forward_resolver_arpa);
     CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
+    CHECK(config.network_events);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
@@ -126,6 +128,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--forward-resolver-arpa=on",
         "--xot-only=on",
         "--tcp-fastopen",
+        "off",
+        "--network-events",
         "off",
         "--padding",
         "edns",
@@ -179,6 +183,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.forward_resolver_arpa);
     CHECK(config.xot_only);
     CHECK_FALSE(config.tcp_fastopen);
+    CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
