@@ -55,7 +55,7 @@ void UpstreamPool::note_proof(const net::QueryConnection& failed) {
         failed.is_unproven() ? loop_.now() : policy::TimePoint::min();
     const policy::TimePoint tried_since =
         std::ranges::min_element(upstreams_, {}, &Upstream::unproven_at)->unproven_at;
-    auto query = relay_.first_waiting();
+    auto query = failed.is_unproven() ? relay_.first_waiting() : std::nullopt;
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         if (relay_.accepted_at(*query) <= tried_since) {
