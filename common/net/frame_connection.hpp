@@ -36,7 +36,7 @@ struct ConnectionSettings {
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
     bool peer_closes_first = false;
     /// TCP Fast Open, where kernel and peer have it, for TLS alone (P-12): the ClientHello leaves
-    /// in the SYN. REQUIRES: nothing in clear comes before it.
+    /// in the SYN, and early data behind it. REQUIRES: nothing in clear comes before it.
     bool fast_open = false;
     /// Kept until the connection holds no socket any more: what counts it against a limit.
     std::shared_ptr<void> admission = nullptr;
@@ -49,7 +49,8 @@ struct ConnectionSettings {
 ///
 /// In `negotiating` a TlsUpgrade decides on the messages whether TLS begins, or the connection
 /// opens in clear; nothing of the outbox leaves meanwhile. An upgrade gives the handshake an
-/// open_timeout of its own.
+/// open_timeout of its own. Of a client that sends early data the messages come, and may be
+/// answered, while the connection is `handshaking` still: see Handler::on_early_open().
 ///
 /// All reading and writing is driven by readiness; nothing is allocated per message. What is put
 /// into outbox() leaves in one write at the end of the turn. The object keeps itself alive as long
