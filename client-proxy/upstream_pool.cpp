@@ -235,6 +235,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
         name_of(facts.early_data)
     );
     upstream.last_error.clear();
+    upstream.unproven_at = policy::TimePoint::min();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         write_waiting();
         retire_outdated();
@@ -280,7 +281,8 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
     const std::size_t upstream = selector_.pick_any(loop_.now());
     Upstream& to = upstreams_[upstream];
     const policy::UpstreamTransport transport = pick_transport(upstream);
-    return net::Transfers::Target{upstream, endpoint_of(to, transport), secure(to, transport)};
+    return net::Transfers::Target{
+        upstream, endpoint_of(to, transport), secure(to, transport), config_.xot_only};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

@@ -59,6 +59,7 @@ void UpstreamPool::on_disconnected(
         // By another way, as soon as somebody waits.
     } else if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
+        note_proof(*gone);
     } else {
         spdlog::debug(
             "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
@@ -145,14 +146,7 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
             }
         }
     }
-    reason_text_ = "no upstream reached";
-    for (const Upstream& upstream : upstreams_) {
-        if (!upstream.last_error.empty()) {
-            reason_text_ = upstream.label + ": " + upstream.last_error;
-            break;
-        }
-    }
-    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
+    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()};
 }
 
 }  // namespace dotpair::client

@@ -76,7 +76,7 @@ UpstreamAddress parse_upstream(std::string_view option, std::string_view text) {
     std::size_t comma = text.find(',');
     const std::string_view where = text.substr(0, comma);
     const std::size_t hash = where.find('#');
-    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port);
+    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port, EndpointUse::ask);
     if (hash != std::string_view::npos) {
         upstream.name = where.substr(hash + 1);
         if (!can_be_name(upstream.name)) {
