@@ -31,10 +31,10 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 
 }  // namespace
 
-ClientWorker::ClientWorker(const Config& config)
+ClientWorker::ClientWorker(const Config& config, TicketKeeper* tickets)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config),
+      pool_(loop_, relay_, *this, config, tickets),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())

@@ -44,8 +44,8 @@ class ClientWorker final : public app::Worker,
                            private net::Transfers::Handler,
                            private UpstreamPool::Handler {
 public:
-    /// REQUIRES: `config` outlives the worker.
-    explicit ClientWorker(const Config& config);
+    /// `tickets` may be null. REQUIRES: both outlive the worker.
+    ClientWorker(const Config& config, TicketKeeper* tickets);
     ~ClientWorker() override;
 
     /// Opens UDP and TCP on one address; throws boost::system::system_error.

@@ -32,6 +32,7 @@ struct Config {
     bool forward_resolver_arpa = false;  // else answered here: designations of another's (RFC 9462)
     bool xot_only = false;               // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
     bool tcp_fastopen = true;            // towards upstreams, never towards apps
+    bool early_data = false;             // towards upstreams
     bool network_events = true;          // connections are renewed when the network changes
     std::size_t workers = 1;
 
@@ -52,6 +53,8 @@ struct Config {
     std::size_t transfers = 16;  // zone transfers under way, per worker
 
     std::string log_level = "info";
+    std::string state_dir;              // empty: nothing outlives the process
+    bool keeps_tickets = false;         // in there, since the directory was asked for by name
     bool check_only = false;            // --check-config
     std::vector<std::string> warnings;  // what works but deserves a look; logged at start
 };

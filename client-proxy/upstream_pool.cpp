@@ -27,7 +27,11 @@ std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
 }  // namespace
 
 UpstreamPool::UpstreamPool(
-    net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config
+    net::EventLoop& loop,
+    QueryRelay& relay,
+    Handler& handler,
+    const Config& config,
+    TicketKeeper* tickets
 )
     : loop_(loop),
       relay_(relay),
@@ -52,7 +56,10 @@ UpstreamPool::UpstreamPool(
             {address,
              label_of(address),
              identity.is_known(),
-             net::TlsClientContext(identity),
+             net::TlsClientContext(
+                 identity, tickets ? tickets->shelf_of(identity, address.endpoint) : nullptr
+             ),
+             {},
              {},
              {},
              {},
@@ -180,7 +187,9 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     );
     const policy::UpstreamTransport transport = pick_transport(upstream);
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
-    stream->connect(endpoint_of(to, transport), secure(to, transport));
+    stream->connect(
+        endpoint_of(to, transport), secure(to, transport, may_be_early(to, transport, for_suspects))
+    );
     const auto rank = [this](std::size_t peer) {
         return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
     };
@@ -210,17 +219,20 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     selector_.worked(connection.peer());
     note_transport(find(connection));
+    upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
     const bool is_clear = !connection.is_encrypted();
     spdlog::info(
-        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={}",
+        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={} "
+        "early_data={}",
         upstream.label,
         name_of(find(connection).transport),
         is_clear ? "none" : facts.version,
         is_clear ? "none" : facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
         facts.resumed ? "yes" : "no",
-        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no"
+        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no",
+        name_of(facts.early_data)
     );
     upstream.last_error.clear();
     upstream.unproven_at = policy::TimePoint::min();

@@ -3,10 +3,12 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "client-proxy/ticket_keeper.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
 #include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_selector.hpp"
@@ -40,8 +42,14 @@ public:
         virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
     };
 
-    /// Throws ConfigError (CA file). REQUIRES: all outlive the pool.
-    UpstreamPool(net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config);
+    /// Throws ConfigError (CA file). `tickets` may be null. REQUIRES: all outlive the pool.
+    UpstreamPool(
+        net::EventLoop& loop,
+        QueryRelay& relay,
+        Handler& handler,
+        const Config& config,
+        TicketKeeper* tickets
+    );
     ~UpstreamPool() override;
 
     /// Writes the query, or lets it wait for a connection.
@@ -68,6 +76,7 @@ public:
 
 private:
     static const char* name_of(policy::UpstreamTransport transport);
+    static const char* name_of(net::EarlyData fate);
 
     struct Upstream {
         net::UpstreamAddress address;
@@ -78,6 +87,7 @@ private:
         std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
         policy::LearnedIdleTime idle_time;
+        policy::EarlyDataMemory early_data;
         /// When it last failed because it is somebody else (strict); that was its last failure.
         policy::TimePoint unproven_at = policy::TimePoint::min();
     };
@@ -86,6 +96,7 @@ private:
         std::uint32_t number = 0;
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
+        bool sent_early = false;
         bool has_opened = false;
         bool is_outdated = false;  // since the network changed
         /// In clear: when to see whether TLS works by now.
@@ -109,8 +120,17 @@ private:
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
     net::Endpoint endpoint_of(const Upstream& upstream, policy::UpstreamTransport transport) const;
-    net::Security secure(Upstream& upstream, policy::UpstreamTransport transport);
-    net::TlsSession start_session(Upstream& upstream) const;
+    net::Security secure(
+        Upstream& upstream, policy::UpstreamTransport transport, bool may_be_early = false
+    );
+    net::TlsSession start_session(Upstream& upstream, bool may_be_early = false) const;
+    bool may_be_early(
+        const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
+    );
+    void early_data_lost(
+        const net::QueryConnection& connection, const std::vector<QueryId>& queries
+    );
+    void take_back(const std::vector<QueryId>& queries);
     void note_transport(Connection& opened);
     bool has_other_transport(
         std::size_t upstream,
@@ -142,6 +162,8 @@ private:
     Connection& find(const net::QueryConnection& stream);
 
     void on_connected(net::QueryConnection& connection) override;
+    void on_early_room(net::QueryConnection& connection, std::size_t octets) override;
+    void on_early_rejected(net::QueryConnection& connection) override;
     bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;

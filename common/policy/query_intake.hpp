@@ -23,6 +23,14 @@ enum class Intake : std::uint8_t {
 /// possible.
 Intake classify(dns::ConstBytes message, const dns::Layout& layout);
 
+/// Whether a query came in early data (RFC 8446 section 2.3).
+enum class Timing : std::uint8_t { ordinary, early };
+
+/// What may travel as early data, which the network may deliver twice: QUERY and NOTIFY (RFC 9250
+/// section 4.5), but no transfer, which is no small matter to repeat, and no TKEY, which makes or
+/// deletes a key (RFC 2930). REQUIRES: as of classify().
+bool is_replay_safe(dns::ConstBytes message, const dns::Layout& layout);
+
 /// A query for resolver.arpa or below, by which a client finds out what its resolver offers (RFC
 /// 9462): forwarded it would learn of another one, which it cannot verify (P-139). Not one that is
 /// signed: who signs asks somebody else. `layout` is that of `message`.

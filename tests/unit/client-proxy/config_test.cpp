@@ -5,6 +5,7 @@
 #include "tests/support/command_line.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 using namespace dotpair;
@@ -60,6 +61,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"forward-resolver-arpa", "yes"},
     {"xot-only", "yes"},
     {"tcp-fastopen", "yes"},
+    {"early-data", "1"},
     {"network-events", "maybe"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
@@ -78,6 +80,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"transfers", "0"},
     {"queued-bytes", "1KiB"},
     {"queued-bytes", "1 MiB"},
+    {"state-dir", "/nonexistent/dotpair/client"},
+    {"state-dir", "/dev/null"},
+    {"state-dir", "/tmp"},
     {"log-level", "verbose"},
     {"config", "/nonexistent/client.toml"},
     {"config", "/tmp"},
@@ -98,6 +103,8 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK_FALSE(config.forward_resolver_arpa);
     CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.early_data);
+    CHECK_FALSE(config.keeps_tickets);
     CHECK(config.network_events);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
@@ -107,6 +114,17 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(config.log_level == "info");
     CHECK(config.warnings.empty());
     CHECK_FALSE(config.check_only);
+}
+
+TEST_CASE(
+    "P-124: tickets are kept in a directory that was named, not in a service's", "[unit][client]"
+) {
+    ::setenv("STATE_DIRECTORY", "/tmp/dotpair-state-of-nobody", 1);
+    const auto of_service = config_of({});
+    ::unsetenv("STATE_DIRECTORY");
+    CHECK(of_service.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK_FALSE(of_service.keeps_tickets);
+    CHECK(config_of({"--state-dir=/tmp/dotpair-state-of-nobody"}).keeps_tickets);
 }
 
 TEST_CASE("Each option of the client sets its field", "[unit][client]") {
@@ -129,6 +147,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--xot-only=on",
         "--tcp-fastopen",
         "off",
+        "--early-data",
+        "on",
         "--network-events",
         "off",
         "--padding",
@@ -157,6 +177,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "128KiB",
         "--transfers",
         "5",
+        "--state-dir",
+        "/tmp/dotpair-state-of-nobody",
         "--log-level",
         "trace",
         "--check-config",
@@ -183,6 +205,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.forward_resolver_arpa);
     CHECK(config.xot_only);
     CHECK_FALSE(config.tcp_fastopen);
+    CHECK(config.early_data);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK(config.keeps_tickets);
     CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
