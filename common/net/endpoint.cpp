@@ -43,6 +43,8 @@ Split split(std::string_view option, std::string_view text) {
     return {text.substr(0, mark), text.substr(mark + 1)};
 }
 
+}  // namespace
+
 std::uint16_t parse_port(std::string_view option, std::string_view text, std::string_view port) {
     std::uint16_t number = 0;
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
@@ -52,7 +54,23 @@ std::uint16_t parse_port(std::string_view option, std::string_view text, std::st
     return number;
 }
 
-}  // namespace
+boost::asio::ip::address to_address(const dns::IpAddress& address) {
+    if (address.family == dns::AddressFamily::v6) {
+        return boost::asio::ip::address_v6(address.octets);
+    }
+    boost::asio::ip::address_v4::bytes_type octets{};
+    std::copy_n(address.octets.begin(), octets.size(), octets.begin());
+    return boost::asio::ip::address_v4(octets);
+}
+
+dns::IpAddress to_ip_address(const boost::asio::ip::address& address) {
+    if (address.is_v6()) {
+        return {dns::AddressFamily::v6, address.to_v6().to_bytes()};
+    }
+    dns::IpAddress plain{dns::AddressFamily::v4, {}};
+    std::ranges::copy(address.to_v4().to_bytes(), plain.octets.begin());
+    return plain;
+}
 
 void refuse_value(std::string_view option, std::string_view text, std::string_view why) {
     std::string line = std::string(option) + ": \"" + std::string(text) + "\": " + std::string(why);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/dns/ip_address.hpp"
+
 #include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
@@ -24,6 +26,13 @@ std::string to_string(const Endpoint& endpoint);
 /// address may carry %SCOPE. `option` is for the message of the ConfigError that anything else
 /// throws.
 Endpoint parse_endpoint(std::string_view option, std::string_view text, std::uint16_t default_port);
+
+/// Reads a port other than zero, `text` being the whole value that it stands in. Throws as above.
+std::uint16_t parse_port(std::string_view option, std::string_view text, std::string_view port);
+
+boost::asio::ip::address to_address(const dns::IpAddress& address);
+/// A scope is lost.
+dns::IpAddress to_ip_address(const boost::asio::ip::address& address);
 
 /// Throws ConfigError: one line that names option, value and reason, whatever the value holds.
 [[noreturn]] void refuse_value(

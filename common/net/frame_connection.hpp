@@ -92,6 +92,9 @@ public:
 
     bool is_open() const { return state_ == State::open; }
 
+    /// To be called in on_open() at the latest: all that follows is for this one.
+    void set_handler(Handler& handler) { handler_ = &handler; }
+
     /// Frames to write. Call write_soon() after adding; what is added before open waits for it.
     policy::Outbox& outbox() { return outbox_; }
 
