@@ -129,10 +129,11 @@ int run(const Config& config) {
     if (!config.state_dir.empty()) {
         state.emplace("--state-dir", config.state_dir);
     }
+    AddressStore store(state ? &*state : nullptr, hosts_of(config));
     Workers workers;
     std::vector<app::Worker*> running;
     for (std::size_t index = 0; index < config.workers; ++index) {
-        workers.push_back(std::make_unique<ClientWorker>(config));
+        workers.push_back(std::make_unique<ClientWorker>(config, store));
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));

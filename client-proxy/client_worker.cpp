@@ -27,10 +27,10 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 
 }  // namespace
 
-ClientWorker::ClientWorker(const Config& config)
+ClientWorker::ClientWorker(const Config& config, AddressStore& store)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config),
+      pool_(loop_, relay_, *this, config, store),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
@@ -67,6 +67,7 @@ void ClientWorker::start() {
         socket->start();
     }
     streams_.start();
+    pool_.start();
 }
 
 /// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see

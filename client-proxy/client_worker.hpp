@@ -39,8 +39,8 @@ class ClientWorker final : public app::Worker,
                            private net::Transfers::Handler,
                            private UpstreamPool::Handler {
 public:
-    /// REQUIRES: `config` outlives the worker.
-    explicit ClientWorker(const Config& config);
+    /// REQUIRES: all outlive the worker.
+    ClientWorker(const Config& config, AddressStore& store);
     ~ClientWorker() override;
 
     /// Opens UDP and TCP on one address; throws boost::system::system_error.

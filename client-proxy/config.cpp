@@ -28,10 +28,18 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         "upstream",
         "ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/"
         "HEX][,profile=PROFILE][,plain-port=PORT]...",
-        "DoT server to ask, the preferred one first; port 853 unless given; repeatable",
+        "DoT server to ask, the preferred one first; tls://HOST[@PORT] for one whose addresses are "
+        "to be looked up; port 853 unless given; repeatable",
         [&config](const std::string& option, const std::string& text) {
             config.upstreams.push_back(net::parse_upstream(option, text));
         }
+    );
+    options.endpoints(
+        "bootstrap",
+        config.bootstrap,
+        dns_port,
+        "resolver that is asked in clear for the addresses of tls://HOST, and nothing else; port "
+        "53 unless given; repeatable"
     );
     options.choice<Profile>(
         "profile",
@@ -77,14 +85,6 @@ void bind_tcp(app::OptionSet& options, Config& config) {
     );
 }
 
-void bind_times(app::OptionSet& options, Config& config) {
-    options.duration(
-        "query-timeout",
-        config.query_timeout,
-        10min,
-        "from a query to its answer, all attempts together"
-    );
-    options.duration(
 void bind_state(app::OptionSet& options, Config& config) {
     options.directory(
         "state-dir",
@@ -96,6 +96,14 @@ void bind_state(app::OptionSet& options, Config& config) {
     );
 }
 
+void bind_times(app::OptionSet& options, Config& config) {
+    options.duration(
+        "query-timeout",
+        config.query_timeout,
+        10min,
+        "from a query to its answer, all attempts together"
+    );
+    options.duration(
         "connect-timeout", config.connect_timeout, 10min, "TCP and TLS handshake with one upstream"
     );
     options.duration(
@@ -139,9 +147,27 @@ void bind_limits(app::OptionSet& options, Config& config) {
     );
 }
 
+/// An address that was learned in clear is as good as the proof of who stands behind it: without
+/// that (opportunistic) it has to come from where the operator says.
+void check_bootstrap(
+    const net::UpstreamAddress& upstream, const net::TlsIdentity& identity, const Config& config
+) {
+    if (!config.bootstrap.empty()) {
+        return;
+    }
+    if (identity.profile == Profile::opportunistic || config.state_dir.empty()) {
+        throw ConfigError(fmt::format(
+            "--upstream: 'tls://{}' has no address: name a resolver to ask for it with --bootstrap "
+            "ADDR, or write its address instead{}",
+            net::to_string(upstream),
+            identity.profile == Profile::opportunistic ? "" : ", or have it kept with --state-dir"
+        ));
+    }
+}
+
 /// Whether an upstream can be used as configured, which no option can tell alone.
 void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
-    const auto where = net::to_string(upstream.endpoint);
+    const auto where = net::to_string(upstream);
     if (upstream.endpoint.port == dns_port || upstream.endpoint.port == 0) {
         throw ConfigError(fmt::format(
             "--upstream: '{}' asks for TLS on port {}, which RFC 7858 section 3.1 rules out: DNS "
@@ -161,6 +187,9 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
             where
         ));
     }
+    if (upstream.is_host) {
+        check_bootstrap(upstream, identity, config);
+    }
     if (config.check_only && upstream.pins.size() == 1) {  // P-15
         config.warnings.push_back(fmt::format(
             "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
@@ -179,7 +208,7 @@ void check_mixture(Config& config) {
         config.warnings.push_back(fmt::format(
             "upstream {} is opportunistic and others are strict: while those fail, queries go to a "
             "server that may be anybody",
-            net::to_string(lax->endpoint)
+            net::to_string(*lax)
         ));
     }
 }
@@ -194,11 +223,12 @@ void check(Config& config) {
     for (auto upstream = config.upstreams.begin(); upstream != config.upstreams.end(); ++upstream) {
         check_upstream(*upstream, config);
         const auto is_same = [&](const net::UpstreamAddress& other) {
-            return other.endpoint == upstream->endpoint && other.name == upstream->name;
+            return other.endpoint == upstream->endpoint && other.name == upstream->name &&
+                   other.is_host == upstream->is_host;
         };
         if (std::any_of(config.upstreams.begin(), upstream, is_same)) {
             throw ConfigError(
-                fmt::format("--upstream: '{}' is given twice", net::to_string(upstream->endpoint))
+                fmt::format("--upstream: '{}' is given twice", net::to_string(*upstream))
             );
         }
     }
@@ -220,6 +250,16 @@ net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config&
     };
 }
 
+std::vector<std::string> hosts_of(const Config& config) {
+    std::vector<std::string> hosts;
+    for (const net::UpstreamAddress& upstream : config.upstreams) {
+        if (upstream.is_host) {
+            hosts.push_back(upstream.name);
+        }
+    }
+    return hosts;
+}
+
 std::optional<Config> read_config(int argc, const char* const* argv) {
     Config config;
     app::OptionSet options(
@@ -229,9 +269,13 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
     bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
+    bind_state(options, config);
     options.process_options(config.log_level, config.check_only);
     if (!options.read(argc, argv)) {
         return std::nullopt;
+    }
+    if (config.state_dir.empty()) {
+        config.state_dir = app::StateDirectory::of_service();
     }
     check(config);
     config.listen_by_default = config.listen.empty();
@@ -245,7 +289,3 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
 }
 
 }  // namespace dotpair::client
-    bind_state(options, config);
-    if (config.state_dir.empty()) {
-        config.state_dir = app::StateDirectory::of_service();
-    }

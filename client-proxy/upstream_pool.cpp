@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t suspect_connections_per_upstream = 8;
 
 std::string label_of(const net::UpstreamAddress& address) {
-    return net::to_string(address.endpoint) + (address.name.empty() ? "" : "#" + address.name);
+    const bool has_more = !address.is_host && !address.name.empty();
+    return net::to_string(address) + (has_more ? "#" + address.name : "");
 }
 
 std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
@@ -27,12 +28,17 @@ std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
 }  // namespace
 
 UpstreamPool::UpstreamPool(
-    net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config
+    net::EventLoop& loop,
+    QueryRelay& relay,
+    Handler& handler,
+    const Config& config,
+    AddressStore& store
 )
     : loop_(loop),
       relay_(relay),
       handler_(handler),
       config_(config),
+      hosts_(loop, *this, config, store),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
       retry_(loop, [this] { dial_for_waiting(); }),
@@ -58,6 +64,10 @@ UpstreamPool::UpstreamPool(
              {},
              {}}
         );
+        const std::size_t index = upstreams_.size() - 1;
+        if (address.is_host && hosts_.endpoints(index, 0).empty()) {
+            selector_.withhold(index);
+        }
     }
 }
 
@@ -130,7 +140,7 @@ std::size_t UpstreamPool::suspects_waiting(std::size_t at_most) const {
 /// suspects several, since each begins with one query. A connection whose peer wants no more
 /// queries leaves its place to another before it has ended.
 void UpstreamPool::dial_if_needed(bool for_suspects) {
-    const auto upstream = selector_.pick(loop_.now());
+    const auto upstream = pick_upstream();
     if (!upstream) {
         retry_.arm(selector_.next_retry());
         return;
@@ -167,7 +177,7 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     );
     const policy::UpstreamTransport transport = pick_transport(upstream);
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
-    stream->connect(endpoint_of(to, transport), secure(to, transport));
+    connect(*stream, transport);
     const auto rank = [this](std::size_t peer) {
         return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
     };
@@ -196,12 +206,13 @@ void UpstreamPool::dial_for_waiting() {
 void UpstreamPool::on_connected(net::QueryConnection& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     selector_.worked(connection.peer());
+    hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
     const net::TlsFacts facts = connection.tls_facts();
     const bool is_clear = !connection.is_encrypted();
     spdlog::info(
         "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={}",
-        upstream.label,
+        label_with_address(connection),
         name_of(find(connection).transport),
         is_clear ? "none" : facts.version,
         is_clear ? "none" : facts.cipher,
@@ -226,6 +237,7 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
         suspects->answered();
     }
     handler_.on_answer(*query, answer);
+    hosts_.used(connection.peer());
     if (const auto told = relay_.take_idle_time()) {
         connection.limit_idle_time(*told);
     }
@@ -244,16 +256,6 @@ void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
     if (is_anybody_waiting()) {
         write_waiting();
     }
-}
-
-std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t attempt) {
-    if (attempt > upstreams_.size()) {
-        return std::nullopt;
-    }
-    const std::size_t upstream = selector_.pick_any(loop_.now());
-    Upstream& to = upstreams_[upstream];
-    const policy::UpstreamTransport transport = pick_transport(upstream);
-    return net::Transfers::Target{upstream, endpoint_of(to, transport), secure(to, transport)};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

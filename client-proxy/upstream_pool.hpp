@@ -3,6 +3,7 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "client-proxy/upstream_hosts.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
@@ -28,7 +29,7 @@ struct PoolCounters {
 
 /// The few TLS connections of one worker: dials them when there is something to ask, puts each
 /// query on one, and on another when that dies.
-class UpstreamPool final : private net::QueryConnection::Owner {
+class UpstreamPool final : private net::QueryConnection::Owner, private UpstreamHosts::Handler {
 public:
     class Handler {
     public:
@@ -41,8 +42,20 @@ public:
     };
 
     /// Throws ConfigError (CA file). REQUIRES: all outlive the pool.
-    UpstreamPool(net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config);
+    UpstreamPool(
+        net::EventLoop& loop,
+        QueryRelay& relay,
+        Handler& handler,
+        const Config& config,
+        AddressStore& store
+    );
     ~UpstreamPool() override;
+
+    /// Once the loop runs: looks up addresses that are not known.
+    void start() { hosts_.start(); }
+
+    /// The network has changed: looks up all names again.
+    void refresh_addresses() { hosts_.refresh(); }
 
     /// Writes the query, or lets it wait for a connection.
     void send(QueryId query);
@@ -93,9 +106,12 @@ private:
     void write_waiting();
     void dial_if_needed(bool for_suspects);
     void dial(std::size_t upstream, bool for_suspects);
+    void connect(net::QueryConnection& stream, policy::UpstreamTransport transport);
+    std::string label_with_address(const net::QueryConnection& connection) const;
+    std::optional<std::size_t> pick_upstream();
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
-    net::Endpoint endpoint_of(const Upstream& upstream, policy::UpstreamTransport transport) const;
+    static std::uint16_t port_of(const Upstream& upstream, policy::UpstreamTransport transport);
     net::Security secure(Upstream& upstream, policy::UpstreamTransport transport);
     net::TlsSession start_session(Upstream& upstream) const;
     void note_transport(Connection& opened);
@@ -128,12 +144,15 @@ private:
     void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)
         override;
 
+    void on_host_changed(std::size_t upstream) override;
+
     net::EventLoop& loop_;
     QueryRelay& relay_;
     Handler& handler_;
     const Config& config_;
     net::ConnectionSettings settings_;
     std::vector<Upstream> upstreams_;
+    UpstreamHosts hosts_;
     policy::UpstreamSelector selector_;
     policy::TransportMemory transports_;
     std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind

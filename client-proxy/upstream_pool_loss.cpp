@@ -139,9 +139,12 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
         }
     }
     reason_text_ = "no upstream reached";
-    for (const Upstream& upstream : upstreams_) {
-        if (!upstream.last_error.empty()) {
-            reason_text_ = upstream.label + ": " + upstream.last_error;
+    for (std::size_t index = 0; index < upstreams_.size(); ++index) {
+        const std::string lookup_failure = hosts_.failure(index);
+        const std::string& failure =
+            lookup_failure.empty() ? upstreams_[index].last_error : lookup_failure;
+        if (!failure.empty()) {
+            reason_text_ = upstreams_[index].label + ": " + failure;
             break;
         }
     }

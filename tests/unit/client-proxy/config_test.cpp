@@ -45,6 +45,12 @@ const std::multimap<std::string, std::string> bad_values = {
     {"upstream", "192.0.2.1#a.test,profile=lax"},
     {"upstream", "192.0.2.1#a.test,plain-port=0"},
     {"upstream", "192.0.2.1#a.test,plain-port=53x"},
+    {"upstream", "tls://192.0.2.1"},
+    {"upstream", "tls://dns.test#a.test"},
+    {"upstream", "tls://dns.test@0"},
+    {"upstream", "tls://"},
+    {"bootstrap", "nowhere"},
+    {"bootstrap", "192.0.2.1@0"},
     {"profile", "lax"},
     {"transport", "quic"},
     {"starttls-legacy", "yes"},
@@ -70,15 +76,15 @@ const std::multimap<std::string, std::string> bad_values = {
     {"transfers", "0"},
     {"queued-bytes", "1KiB"},
     {"queued-bytes", "1 MiB"},
+    {"state-dir", "/nonexistent/dotpair/client"},
+    {"state-dir", "/dev/null"},
+    {"state-dir", "/tmp"},
     {"log-level", "verbose"},
     {"config", "/nonexistent/client.toml"},
     {"config", "/tmp"},
 };
 
 }  // namespace
-    {"state-dir", "/nonexistent/dotpair/client"},
-    {"state-dir", "/dev/null"},
-    {"state-dir", "/tmp"},
 
 TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     const auto config = config_of({});
@@ -107,6 +113,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--listen=[::1]:5354",
         "--upstream",
         "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict,plain-port=5300",
+        "--upstream=tls://Dns.Test.:8853,profile=strict",
+        "--bootstrap",
+        "192.0.2.53",
+        "--bootstrap=2001:db8::53@5353",
         "--transport",
         "auto",
         "--starttls-legacy",
@@ -143,6 +153,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "128KiB",
         "--transfers",
         "5",
+        "--state-dir",
+        "/tmp/dotpair-state-of-nobody",
         "--log-level",
         "trace",
         "--check-config",
@@ -152,15 +164,21 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     REQUIRE(config.listen.size() == 2);
     CHECK(net::to_string(config.listen[0]) == "0.0.0.0@5353");
     CHECK(net::to_string(config.listen[1]) == "::1@5354");
-    REQUIRE(config.upstreams.size() == 2);
-        "--state-dir",
-        "/tmp/dotpair-state-of-nobody",
+    REQUIRE(config.upstreams.size() == 3);
     CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
     CHECK(config.upstreams[0].name == "b");
     CHECK(config.upstreams[0].tlsa.size() == 1);
     CHECK(config.upstreams[0].profile == client::Profile::strict);
     CHECK(config.upstreams[0].plain_port == 5300);
-    CHECK(config.upstreams[1].plain_port == 53);
+    CHECK_FALSE(config.upstreams[0].is_host);
+    CHECK(config.upstreams[1].is_host);
+    CHECK(net::to_string(config.upstreams[1]) == "dns.test@8853");
+    CHECK(config.upstreams[1].name == "dns.test");
+    CHECK(client::hosts_of(config) == Words{"dns.test"});
+    CHECK(config.upstreams[2].plain_port == 53);
+    REQUIRE(config.bootstrap.size() == 2);
+    CHECK(net::to_string(config.bootstrap[0]) == "192.0.2.53@53");
+    CHECK(net::to_string(config.bootstrap[1]) == "2001:db8::53@5353");
     CHECK(config.transport == policy::TransportChoice::automatic);
     CHECK(config.starttls_legacy);
     CHECK(config.profile == client::Profile::opportunistic);
@@ -179,6 +197,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.tcp_clients == 8);
     CHECK(config.transfers == 5);
     CHECK(config.queued_bytes == 128 * 1024);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
     CHECK(config.log_level == "trace");
     CHECK(config.check_only);
 }
@@ -197,7 +216,6 @@ TEST_CASE("The client's help lists each option, and each has a bad value here", 
     });
     std::set<std::string> known = {"help", "version", "check-config"};
     for (const auto& [name, value] : bad_values) {
-    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
         known.insert(name);
     }
     CHECK(test::options_in(help) == known);
@@ -259,6 +277,21 @@ TEST_CASE("A mistake in the client's file is one line naming file and line", "[u
 
 TEST_CASE("A client without upstream says what to add", "[unit][client]") {
     CHECK(is_one_line_with(refusal_of({}), {"--upstream", "#dns.quad9.net"}));
+}
+
+TEST_CASE("P-32: a host without anybody to ask for its address is refused", "[unit][client]") {
+    const auto alone = refusal_of({"--upstream=tls://dns.test"});
+    CHECK(
+        is_one_line_with(alone, {"--upstream", "tls://dns.test@853", "--bootstrap", "--state-dir"})
+    );
+    CHECK(refusal_of({"--upstream=tls://dns.test", "--bootstrap=192.0.2.53"}).empty());
+    const std::string kept = "--state-dir=/tmp/dotpair-state-of-nobody";
+    CHECK(refusal_of({"--upstream=tls://dns.test", kept}).empty());
+    const auto lax = refusal_of({"--upstream=tls://dns.test,profile=opportunistic", kept});
+    CHECK(is_one_line_with(lax, {"--upstream", "tls://dns.test@853", "--bootstrap"}));
+    CHECK(lax.find("--state-dir") == lax.npos);
+    CHECK(refusal_of({"--upstream=tls://dns.test,profile=opportunistic", "--bootstrap=::1"}).empty()
+    );
 }
 
 TEST_CASE("A strict client refuses an upstream without name and pin", "[unit][client]") {
@@ -332,6 +365,10 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
     CHECK(is_one_line_with(
         refusal_of({"--upstream", named_upstream, "--upstream", named_upstream}),
         {"--upstream", "192.0.2.1@853", "twice"}
+    ));
+    CHECK(is_one_line_with(
+        refusal_of({"--bootstrap=::1", "--upstream=tls://a.test", "--upstream=tls://A.test@853"}),
+        {"--upstream", "a.test@853", "twice"}
     ));
     CHECK(is_one_line_with(
         refusal_of({"--upstream", named_upstream, "--listen=::1", "--listen=[::1]@53"}),
