@@ -2,6 +2,7 @@
 #include "client-proxy/client_proxy.hpp"
 
 #include "client-proxy/client_worker.hpp"
+#include "client-proxy/network_events.hpp"
 #include "common/app/descriptors.hpp"
 #include "common/app/listening.hpp"
 #include "common/app/notify.hpp"
@@ -137,8 +138,15 @@ int run(const Config& config) {
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));
+    std::optional<NetworkEvents> network_events;
+    if (config.network_events) {
+        network_events.emplace(config, workers);
+    }
     app::ProcessHooks hooks;
     hooks.ready = [&] {
+        if (network_events) {
+            network_events->start();
+        }
         spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
         app::notify_ready("listening on " + listening);
     };

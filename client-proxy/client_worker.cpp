@@ -9,6 +9,8 @@
 namespace dotpair::client {
 namespace {
 
+constexpr std::chrono::milliseconds suspend_interval{10};
+
 QueryRelay::Settings relay_settings(const Config& config) {
     QueryRelay::Settings settings;
     settings.edns = config.edns;
@@ -95,7 +97,20 @@ void ClientWorker::finish_draining() {
 
 // Queries in
 
+/// At most once in a while, since it reads clocks: the few queries that slip through are moved
+/// later.
+void ClientWorker::look_for_suspend() {
+    if (!on_suspend_ || loop_.now() - looked_for_suspend_at_ < suspend_interval) {
+        return;
+    }
+    looked_for_suspend_at_ = loop_.now();
+    if (suspends_.look(net::time_slept())) {
+        on_suspend_();
+    }
+}
+
 QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport from) {
+    look_for_suspend();
     const QueryRelay::Accepted accepted = relay_.accept_query(message, from, loop_.now(), scratch_);
     using Kind = QueryRelay::Accepted::Kind;
     switch (accepted.kind) {

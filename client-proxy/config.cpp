@@ -83,6 +83,13 @@ void bind_tcp(app::OptionSet& options, Config& config) {
         {{"off", false}, {"on", true}},
         "send the TLS ClientHello in the SYN, where kernel and server allow it"
     );
+    options.choice<bool>(
+        "network-events",
+        config.network_events,
+        {{"off", false}, {"on", true}},
+        "renew connections and forget failures when addresses, routes or links change, and after a "
+        "suspend"
+    );
 }
 
 void bind_state(app::OptionSet& options, Config& config) {

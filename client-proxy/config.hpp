@@ -29,7 +29,8 @@ struct Config {
     std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool tcp_fastopen = true;  // towards upstreams, never towards apps
+    bool tcp_fastopen = true;    // towards upstreams, never towards apps
+    bool network_events = true;  // connections are renewed when the network changes
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

@@ -150,7 +150,7 @@ std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
 bool QueryRelay::may_write_again(QueryId id) {
     Query& query = queries_.at(id);
     query.is_written = false;
-    return query.opcode == dns::Opcode::query && ++query.losses < policy::max_losses;
+    return is_repeatable(id) && ++query.losses < policy::max_losses;
 }
 
 policy::Company QueryRelay::company(QueryId id) {

@@ -84,6 +84,9 @@ public:
     /// Where the query was written last; nothing while it waits.
     std::optional<Written> written(QueryId query);
 
+    /// Asking it twice does no more than asking it once (P-114).
+    bool is_repeatable(QueryId query) { return queries_.at(query).opcode == dns::Opcode::query; }
+
     /// Its connection is gone. True: the query may be written again (a QUERY, and not too often
     /// yet: P-114), in the company() that its losses leave it.
     bool may_write_again(QueryId query);

@@ -76,6 +76,7 @@ UpstreamPool::~UpstreamPool() = default;
 void UpstreamPool::send(QueryId query) {
     if (!write(query)) {
         relay_.wait(query);
+        write_meanwhile(query);
         dial_if_needed(policy::is_suspect(relay_.company(query)));
     }
 }
@@ -85,14 +86,7 @@ void UpstreamPool::send(QueryId query) {
 bool UpstreamPool::write(QueryId query) {
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
-        net::QueryConnection& stream = *connection.stream;
-        const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
-        if (connection.can_take(company) &&
-            relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
-            if (connection.suspects) {
-                connection.suspects->take(company);
-            }
-            stream.queries_changed();
+        if (connection.can_take(company) && write_on(connection, query, company)) {
             if (connection.better_at <= loop_.now()) {
                 look_for_better(connection);  // it may move
             }
@@ -100,6 +94,25 @@ bool UpstreamPool::write(QueryId query) {
         }
     }
     return false;
+}
+
+/// False when its ID is taken there, and has to stay.
+bool UpstreamPool::write_on(Connection& connection, QueryId query, policy::Company company) {
+    net::QueryConnection& stream = *connection.stream;
+    const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
+    const auto written = relay_.written(query);  // on one that is outdated
+    if (!relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
+        return false;
+    }
+    if (connection.suspects) {
+        connection.suspects->take(company);
+    }
+    stream.queries_changed();
+    if (written) {
+        abandon_on(*written);
+        counters_.written_again.add();
+    }
+    return true;
 }
 
 /// First come, first served; a signed query whose ID is taken waits alone and lets others pass.
@@ -158,7 +171,7 @@ void UpstreamPool::dial_if_needed(bool for_suspects) {
         }
         dialing += stream.is_open() ? 0U : 1U;
         if (stream.peer() == *upstream) {
-            ++(stream.is_retiring() ? retiring : used);
+            ++(stream.is_retiring() || connection.is_outdated ? retiring : used);
         }
     }
     for (; dialing < wanted && used < room && used + retiring < 2 * room; ++dialing, ++used) {
@@ -223,6 +236,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     upstream.last_error.clear();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         write_waiting();
+        retire_outdated();
     }
 }
 
@@ -238,7 +252,8 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     }
     handler_.on_answer(*query, answer);
     hosts_.used(connection.peer());
-    if (const auto told = relay_.take_idle_time()) {
+    const auto told = relay_.take_idle_time();
+    if (told && !find(connection).is_outdated) {
         connection.limit_idle_time(*told);
     }
     return true;

@@ -54,9 +54,6 @@ public:
     /// Once the loop runs: looks up addresses that are not known.
     void start() { hosts_.start(); }
 
-    /// The network has changed: looks up all names again.
-    void refresh_addresses() { hosts_.refresh(); }
-
     /// Writes the query, or lets it wait for a connection.
     void send(QueryId query);
 
@@ -66,6 +63,14 @@ public:
     /// For a transfer: the next upstream, and a session with it.
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt);
     void transfer_target_failed(std::size_t peer, const std::string& reason);
+
+    /// The ways to the upstreams are others than before, or what went over them is lost: forgets
+    /// what was learned on them (tickets, failures, idle times), looks up the addresses of names
+    /// again, and renews connections. Those that
+    /// are open make way for fresh ones as soon as these open, and meanwhile go on: nobody can tell
+    /// whether they still reach anybody. What was asked on them is asked again on the fresh ones.
+    /// Returns how many were open.
+    std::size_t network_changed();
 
     /// For transfers as well: the same peers, the same bounds.
     const net::ConnectionSettings& connection_settings() const { return settings_; }
@@ -91,11 +96,14 @@ private:
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
         bool has_opened = false;
+        bool is_outdated = false;  // since the network changed
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
         std::unique_ptr<net::QueryConnection> stream;
 
-        bool can_take(policy::Company company) const {
+        bool can_take(policy::Company company) const { return !is_outdated && would_take(company); }
+
+        bool would_take(policy::Company company) const {
             return suspects.has_value() == policy::is_suspect(company) &&
                    stream->can_take_query() &&
                    (!suspects || suspects->admits(company, stream->ids().pending_count()));
@@ -103,6 +111,7 @@ private:
     };
 
     bool write(QueryId query);
+    bool write_on(Connection& connection, QueryId query, policy::Company company);
     void write_waiting();
     void dial_if_needed(bool for_suspects);
     void dial(std::size_t upstream, bool for_suspects);
@@ -124,6 +133,11 @@ private:
     void retire_clear_ones(std::size_t upstream);
     void look_for_better(Connection& clear);
     void warn_of_downgrade(std::size_t upstream) const;
+    void write_meanwhile(QueryId query);
+    void abandon_on(const QueryRelay::Written& written);
+    void make_outdated(Connection& connection);
+    void retire_outdated();
+    void outdated_ended(const std::vector<QueryId>& unanswered);
     bool is_anybody_waiting() const;
     void drop_used_up();
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);

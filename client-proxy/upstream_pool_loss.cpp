@@ -35,6 +35,10 @@ void UpstreamPool::on_disconnected(
     const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
     const std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (lost.is_outdated) {
+        outdated_ended(unanswered);
+        return;
+    }
     if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
         upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
     }

@@ -87,7 +87,7 @@ void PendingQueries::abandon(std::uint16_t wire_id) {
     }
 }
 
-std::vector<SlotId> PendingQueries::take_all() {
+std::vector<SlotId> PendingQueries::pending() const {
     std::vector<SlotId> queries;
     queries.reserve(pending_);
     for (const Entry& entry : entries_) {
@@ -95,6 +95,11 @@ std::vector<SlotId> PendingQueries::take_all() {
             queries.push_back(entry.query);
         }
     }
+    return queries;
+}
+
+std::vector<SlotId> PendingQueries::take_all() {
+    std::vector<SlotId> queries = pending();
     entries_.assign(first_size, Entry{});
     pending_ = 0;
     abandoned_ = 0;

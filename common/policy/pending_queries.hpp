@@ -54,6 +54,9 @@ public:
     /// connection is gone.
     std::vector<SlotId> take_all();
 
+    /// Every pending query, in no particular order.
+    std::vector<SlotId> pending() const;
+
     std::size_t pending_count() const { return pending_; }
 
     /// Many of these mean a sick connection: replace it.

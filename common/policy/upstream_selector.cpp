@@ -55,6 +55,14 @@ void UpstreamSelector::trusted(std::size_t peer) {
     peers_[peer].doubted_until = {};
 }
 
+void UpstreamSelector::network_changed() {
+    for (Peer& peer : peers_) {
+        const bool is_withheld = peer.is_withheld;
+        peer = {};
+        peer.is_withheld = is_withheld;
+    }
+}
+
 std::optional<TimePoint> UpstreamSelector::next_retry() const {
     const Peer& peer = peers_[soonest()];
     return peer.is_withheld ? std::nullopt : std::optional(peer.retry_at);

@@ -13,7 +13,7 @@ from harness.cases import answer_at_once
 from harness.certificates import SERVER_NAME, Authority
 from harness.exchange import ask_udp
 from harness.fake_backend import FakeBackend
-from harness.lab import Lab
+from harness.lab import DEVICE, Lab
 from harness.ports import LOOPBACK, free_port
 from harness.processes import temporary_directory
 from harness.programs import Client, Server
@@ -253,35 +253,55 @@ class Restart(WithHost):
 
 
 class OnTheWire(unittest.TestCase):
-    """What leaves the client's host, as the link between it and all others shows it."""
+    """With the server on another host."""
+
+    def setUp(self):
+        authority = Authority()
+        self.lab = self.enterContext(Lab())
+        with self.lab.server.entered():
+            backend = FakeBackend(answer_at_once)
+            self.bootstrap = Bootstrap([], address=self.lab.server.address)
+        self.addCleanup(backend.stop)
+        self.addCleanup(self.bootstrap.stop)
+        certificate = authority.issue(alternative_names=f"DNS:{SERVER_NAME}")
+        self.server = Server(backend.port, certificate, place=self.lab.server)
+        self.addCleanup(self.server.stop)
+        self.authority_file = authority.file
+
+    def start(self, *addresses):
+        self.bootstrap.addresses = list(addresses)
+        self.client = Client(f"tls://{SERVER_NAME}@{self.server.port}", place=self.lab.client, workers=1,
+                             ca_file=self.authority_file, bootstrap=self.bootstrap.option)
+        self.addCleanup(self.client.stop)
+
+    def assert_answered(self, query):
+        with self.lab.client.entered():
+            answer = ask_udp(self.client.port, query)
+        self.assertIsNotNone(answer)
+        self.assertEqual(wire.rcode(answer), wire.NOERROR)
 
     def test_P32_nothing_is_asked_in_clear_but_that_name(self):
-        authority = Authority()
-        lab = self.enterContext(Lab())
-        # Addresses of both families, of which the first ones are those of nobody.
-        addresses = ["2001:db8::99", "198.51.100.99", lab.server.address]
-        with lab.server.entered():
-            backend = FakeBackend(answer_at_once)
-            bootstrap = Bootstrap(addresses, address=lab.server.address)
-        self.addCleanup(backend.stop)
-        self.addCleanup(bootstrap.stop)
-        server = Server(backend.port, authority.issue(alternative_names=f"DNS:{SERVER_NAME}"), place=lab.server)
-        self.addCleanup(server.stop)
-        client = Client(f"tls://{SERVER_NAME}@{server.port}", place=lab.client, workers=1, ca_file=authority.file,
-                        bootstrap=bootstrap.option)
-        self.addCleanup(client.stop)
-        with lab.client.entered():
-            for number in range(20):
-                answer = ask_udp(client.port, wire.query(f"private{number}.test", wire.TYPE["A"], number))
-                self.assertEqual(wire.rcode(answer), wire.NOERROR)
-        client.stop()
-        sent = [packet for packet in lab.capture().packets if packet.direction == "up"]
-        to_server = [packet for packet in sent if packet.target[1] == server.port]
-        in_clear = [packet for packet in sent if packet not in to_server]
-        self.assertTrue(to_server)
-        self.assertEqual({packet.target for packet in in_clear}, {(lab.server.address, bootstrap.port)})
+        # The first addresses of both families are those of nobody.
+        self.start("2001:db8::99", "198.51.100.99", self.lab.server.address)
+        for number in range(20):
+            self.assert_answered(wire.query(f"private{number}.test", wire.TYPE["A"], number))
+        self.client.stop()
+        sent = [packet for packet in self.lab.capture().packets if packet.direction == "up"]
+        in_clear = [packet for packet in sent if packet.target[1] != self.server.port]
+        self.assertGreater(len(sent), len(in_clear))
+        self.assertEqual({packet.target for packet in in_clear}, {(self.lab.server.address, self.bootstrap.port)})
         self.assertEqual(len(in_clear), 2)
         for packet in in_clear:
             self.assertEqual(packet.payload[12:].lower()[:-4], wire.name(SERVER_NAME))
-        self.assertEqual(bootstrap.questions(), BOTH_FAMILIES)
-        self.assertEqual(sum(b"private" in packet.payload for packet in sent), 0)
+        self.assertEqual(self.bootstrap.questions(), BOTH_FAMILIES)
+        self.assertFalse([packet for packet in sent if b"private" in packet.payload])
+
+    def test_a_change_of_the_network_has_the_name_looked_up_again(self):
+        self.start(self.lab.server.address)
+        self.assert_answered(QUERY)
+        self.bootstrap.addresses = [self.lab.server.address, self.lab.server.address6]
+        for command in ("delete 198.51.100.1/24", "add 198.51.100.7/24"):
+            self.lab.client.ip("address", *command.split(), "dev", DEVICE)
+        self.client.process.wait_for_line(
+            f'upstream addresses host={SERVER_NAME} addresses="{self.lab.server.address6} {self.lab.server.address}"')
+        self.assert_answered(QUERY)

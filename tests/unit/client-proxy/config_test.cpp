@@ -59,6 +59,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"edns", "none"},
     {"padding", "some"},
     {"tcp-fastopen", "yes"},
+    {"network-events", "maybe"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
     {"query-timeout", "99999999999999999999s"},
@@ -96,6 +97,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
     CHECK(config.tcp_fastopen);
+    CHECK(config.network_events);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
@@ -126,6 +128,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--ca-file",
         "/dev/null",
         "--tcp-fastopen",
+        "off",
+        "--network-events",
         "off",
         "--padding",
         "edns",
@@ -186,6 +190,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
     CHECK_FALSE(config.tcp_fastopen);
+    CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
