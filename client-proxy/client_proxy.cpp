@@ -80,12 +80,15 @@ void log_upstream(const Workers& workers) {
         });
     };
     spdlog::info(
-        "stats upstream connections={} resumed={} failed={} records_out={} records_in={} "
+        "stats upstream connections={} resumed={} failed={} early_accepted={} early_rejected={} "
+        "records_out={} records_in={} "
         "bytes_out={} bytes_in={} "
         "written_again={} unmatched={}",
         count(&net::ConnectionCounters::opened),
         count(&net::ConnectionCounters::resumed),
         count(&net::ConnectionCounters::failed),
+        count(&net::ConnectionCounters::early_accepted),
+        count(&net::ConnectionCounters::early_rejected),
         count(&net::ConnectionCounters::records_out),
         count(&net::ConnectionCounters::records_in),
         count(&net::ConnectionCounters::bytes_out),
@@ -130,11 +133,16 @@ int run(const Config& config) {
     if (!config.state_dir.empty()) {
         state.emplace("--state-dir", config.state_dir);
     }
-    AddressStore store(state ? &*state : nullptr, hosts_of(config));
+    AddressStore addresses(state ? &*state : nullptr, hosts_of(config));
+    std::optional<TicketKeeper> tickets;
+    if (config.keeps_tickets) {
+        tickets.emplace(*state);
+    }
+    const Kept kept{addresses, tickets ? &*tickets : nullptr};
     Workers workers;
     std::vector<app::Worker*> running;
     for (std::size_t index = 0; index < config.workers; ++index) {
-        workers.push_back(std::make_unique<ClientWorker>(config, store));
+        workers.push_back(std::make_unique<ClientWorker>(config, kept));
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));

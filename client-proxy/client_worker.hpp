@@ -42,8 +42,8 @@ class ClientWorker final : public app::Worker,
                            private net::Transfers::Handler,
                            private UpstreamPool::Handler {
 public:
-    /// REQUIRES: all outlive the worker.
-    ClientWorker(const Config& config, AddressStore& store);
+    /// REQUIRES: `config`, and what `kept` refers to, outlive the worker.
+    ClientWorker(const Config& config, const Kept& kept);
     ~ClientWorker() override;
 
     /// Opens UDP and TCP on one address; throws boost::system::system_error.

@@ -84,6 +84,12 @@ void bind_tcp(app::OptionSet& options, Config& config) {
         "send the TLS ClientHello in the SYN, where kernel and server allow it"
     );
     options.choice<bool>(
+        "early-data",
+        config.early_data,
+        {{"off", false}, {"on", true}},
+        "on: ask along with the ClientHello, where the server knows us and takes it"
+    );
+    options.choice<bool>(
         "network-events",
         config.network_events,
         {{"off", false}, {"on", true}},
@@ -281,6 +287,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
     if (!options.read(argc, argv)) {
         return std::nullopt;
     }
+    config.keeps_tickets = !config.state_dir.empty();
     if (config.state_dir.empty()) {
         config.state_dir = app::StateDirectory::of_service();
     }

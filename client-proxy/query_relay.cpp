@@ -61,6 +61,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.from = from;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
+    query.is_replay_safe = policy::is_replay_safe(message, layout);
     query.wishes = policy::read_wishes(message, layout);
     query.opt_added = false;
     query.is_padded = false;
@@ -151,6 +152,11 @@ bool QueryRelay::may_write_again(QueryId id) {
     Query& query = queries_.at(id);
     query.is_written = false;
     return is_repeatable(id) && ++query.losses < policy::max_losses;
+}
+
+void QueryRelay::take_back(QueryId id) {
+    queries_.at(id).is_written = false;
+    wait(id);
 }
 
 policy::Company QueryRelay::company(QueryId id) {

@@ -91,6 +91,13 @@ public:
     /// yet: P-114), in the company() that its losses leave it.
     bool may_write_again(QueryId query);
 
+    /// It may travel as early data.
+    bool is_replay_safe(QueryId query) { return queries_.at(query).is_replay_safe; }
+
+    /// What is replay safe was written where nobody read it: it waits once more, and this counts as
+    /// no loss.
+    void take_back(QueryId query);
+
     /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
     enum class Unmatched : std::uint8_t { malformed, unknown, late, wrong_question };
     std::optional<QueryId> match_answer(
@@ -163,6 +170,7 @@ private:
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
         policy::HopWishes wishes;
+        bool is_replay_safe = false;
         bool opt_added = false;
         bool is_padded = false;
     };

@@ -32,13 +32,13 @@ UpstreamPool::UpstreamPool(
     QueryRelay& relay,
     Handler& handler,
     const Config& config,
-    AddressStore& store
+    const Kept& kept
 )
     : loop_(loop),
       relay_(relay),
       handler_(handler),
       config_(config),
-      hosts_(loop, *this, config, store),
+      hosts_(loop, *this, config, kept.addresses),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
       retry_(loop, [this] { dial_for_waiting(); }),
@@ -58,7 +58,11 @@ UpstreamPool::UpstreamPool(
             {address,
              label_of(address),
              identity.is_known(),
-             net::TlsClientContext(identity),
+             net::TlsClientContext(
+                 identity,
+                 kept.tickets ? kept.tickets->shelf_of(identity, address.endpoint) : nullptr
+             ),
+             {},
              {},
              {},
              {},
@@ -190,7 +194,7 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     );
     const policy::UpstreamTransport transport = pick_transport(upstream);
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
-    connect(*stream, transport);
+    connect(*stream, transport, for_suspects);
     const auto rank = [this](std::size_t peer) {
         return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
     };
@@ -221,17 +225,20 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     selector_.worked(connection.peer());
     hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
+    upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
     const bool is_clear = !connection.is_encrypted();
     spdlog::info(
-        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={}",
+        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={} "
+        "early_data={}",
         label_with_address(connection),
         name_of(find(connection).transport),
         is_clear ? "none" : facts.version,
         is_clear ? "none" : facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
         facts.resumed ? "yes" : "no",
-        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no"
+        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no",
+        name_of(facts.early_data)
     );
     upstream.last_error.clear();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {

@@ -3,11 +3,13 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "client-proxy/ticket_keeper.hpp"
 #include "client-proxy/upstream_hosts.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
 #include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_selector.hpp"
@@ -27,6 +29,12 @@ struct PoolCounters {
     net::Counter unmatched;      // answers that nobody waited for, or to another question
 };
 
+/// What outlives the process, of all workers together.
+struct Kept {
+    AddressStore& addresses;
+    TicketKeeper* tickets = nullptr;  // null: none are kept
+};
+
 /// The few TLS connections of one worker: dials them when there is something to ask, puts each
 /// query on one, and on another when that dies.
 class UpstreamPool final : private net::QueryConnection::Owner, private UpstreamHosts::Handler {
@@ -41,13 +49,13 @@ public:
         virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
     };
 
-    /// Throws ConfigError (CA file). REQUIRES: all outlive the pool.
+    /// Throws ConfigError (CA file). REQUIRES: all, and what `kept` refers to, outlive the pool.
     UpstreamPool(
         net::EventLoop& loop,
         QueryRelay& relay,
         Handler& handler,
         const Config& config,
-        AddressStore& store
+        const Kept& kept
     );
     ~UpstreamPool() override;
 
@@ -79,6 +87,7 @@ public:
 
 private:
     static const char* name_of(policy::UpstreamTransport transport);
+    static const char* name_of(net::EarlyData fate);
 
     struct Upstream {
         net::UpstreamAddress address;
@@ -89,12 +98,14 @@ private:
         std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
         policy::LearnedIdleTime idle_time;
+        policy::EarlyDataMemory early_data;
     };
 
     struct Connection {
         std::uint32_t number = 0;
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
+        bool sent_early = false;
         bool has_opened = false;
         bool is_outdated = false;  // since the network changed
         /// In clear: when to see whether TLS works by now.
@@ -115,14 +126,25 @@ private:
     void write_waiting();
     void dial_if_needed(bool for_suspects);
     void dial(std::size_t upstream, bool for_suspects);
-    void connect(net::QueryConnection& stream, policy::UpstreamTransport transport);
+    void connect(
+        net::QueryConnection& stream, policy::UpstreamTransport transport, bool for_suspects
+    );
     std::string label_with_address(const net::QueryConnection& connection) const;
     std::optional<std::size_t> pick_upstream();
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
     static std::uint16_t port_of(const Upstream& upstream, policy::UpstreamTransport transport);
-    net::Security secure(Upstream& upstream, policy::UpstreamTransport transport);
-    net::TlsSession start_session(Upstream& upstream) const;
+    net::Security secure(
+        Upstream& upstream, policy::UpstreamTransport transport, bool may_be_early = false
+    );
+    net::TlsSession start_session(Upstream& upstream, bool may_be_early = false) const;
+    bool may_be_early(
+        const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
+    );
+    void early_data_lost(
+        const net::QueryConnection& connection, const std::vector<QueryId>& queries
+    );
+    void take_back(const std::vector<QueryId>& queries);
     void note_transport(Connection& opened);
     bool has_other_transport(
         std::size_t upstream,
@@ -152,6 +174,8 @@ private:
     Connection& find(const net::QueryConnection& stream);
 
     void on_connected(net::QueryConnection& connection) override;
+    void on_early_room(net::QueryConnection& connection, std::size_t octets) override;
+    void on_early_rejected(net::QueryConnection& connection) override;
     bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;

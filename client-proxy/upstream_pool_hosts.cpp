@@ -16,12 +16,18 @@ std::optional<std::size_t> UpstreamPool::pick_upstream() {
     return selector_.pick(loop_.now());
 }
 
-void UpstreamPool::connect(net::QueryConnection& stream, policy::UpstreamTransport transport) {
+/// Early data is for one server alone: it does not take part in a race of several addresses.
+void UpstreamPool::connect(
+    net::QueryConnection& stream, policy::UpstreamTransport transport, bool for_suspects
+) {
     const std::size_t upstream = stream.peer();
     Upstream& to = upstreams_[upstream];
     const std::uint16_t port = port_of(to, transport);
     if (!to.address.is_host) {
-        stream.connect({to.address.endpoint.address, port}, secure(to, transport));
+        stream.connect(
+            {to.address.endpoint.address, port},
+            secure(to, transport, may_be_early(to, transport, for_suspects))
+        );
         return;
     }
     hosts_.want(upstream);

@@ -34,7 +34,10 @@ void UpstreamPool::on_disconnected(
     Connection lost = take(connection);
     const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
-    const std::vector<QueryId> unanswered = gone->ids().take_all();
+    std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (!lost.has_opened && !unanswered.empty()) {
+        early_data_lost(*gone, std::exchange(unanswered, {}));
+    }
     if (lost.is_outdated) {
         outdated_ended(unanswered);
         return;

@@ -10,6 +10,7 @@ namespace dotpair::client {
 std::size_t UpstreamPool::network_changed() {
     for (Upstream& upstream : upstreams_) {
         upstream.tls.drop_tickets();
+        upstream.early_data.network_changed();
         upstream.idle_time = {};
         upstream.last_error.clear();
     }
@@ -29,7 +30,11 @@ std::size_t UpstreamPool::network_changed() {
             continue;
         }
         const auto left = it.stream->ids().take_all();
-        unanswered.insert(unanswered.end(), left.begin(), left.end());
+        if (it.has_opened) {
+            unanswered.insert(unanswered.end(), left.begin(), left.end());
+        } else {
+            take_back(left);  // early data
+        }
         it.stream->close();
         loop_.destroy_later(take(*it.stream).stream);
     }

@@ -35,10 +35,12 @@ std::uint16_t UpstreamPool::port_of(const Upstream& upstream, UpstreamTransport 
                                                : upstream.address.plain_port;
 }
 
-net::Security UpstreamPool::secure(Upstream& upstream, UpstreamTransport transport) {
+net::Security UpstreamPool::secure(
+    Upstream& upstream, UpstreamTransport transport, bool may_be_early
+) {
     switch (transport) {
         case UpstreamTransport::tls:
-            return start_session(upstream);
+            return start_session(upstream, may_be_early);
         case UpstreamTransport::plain:
             return std::nullopt;
         case UpstreamTransport::starttls:
@@ -55,8 +57,8 @@ net::Security UpstreamPool::secure(Upstream& upstream, UpstreamTransport transpo
     );
 }
 
-net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
-    net::TlsSession session = upstream.tls.start_session();
+net::TlsSession UpstreamPool::start_session(Upstream& upstream, bool may_be_early) const {
+    net::TlsSession session = upstream.tls.start_session(may_be_early);
     if (policy::pads_records(config_.padding)) {
         session.pad_records(dns::query_padding_block);
     }

@@ -18,20 +18,22 @@ class Goal:
     flow: float = None
     figures: dict = dataclasses.field(default_factory=dict)
 
-    def missed(self, report):
-        """What it is that does not hold, in words; empty when the goal is met."""
+    def missed_counts(self, report):
+        """What was to be answered and was not, in words; empty when the goal is met."""
         found = []
         if self.unanswered is not None and report.unanswered > self.unanswered:
             found.append(f"{report.unanswered} failed or lost, allowed {self.unanswered} {report.problems}")
         if report.wrong > self.wrong:
             found.append(f"{report.wrong} wrong {report.problems}")
+        return found
+
+    def missed_figures(self, report):
+        """The same of times, and of what else is measured."""
         worst = self.worst and self.worst + report.slack
         pairs = [("worst", report.worst, worst), ("p99", report.p99, self.p99), ("flow", report.flow, self.flow)]
         pairs += [(name, report.figures.get(name), most) for name, most in self.figures.items()]
-        for name, value, most in pairs:
-            if most is not None and (value is None or value > most):
-                found.append(f"{name} {show(value)}, allowed {show(most)}")
-        return found
+        return [f"{name} {show(value)}, allowed {show(most)}" for name, value, most in pairs
+                if most is not None and (value is None or value > most)]
 
 
 def show(value):

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 
+from fault import FAULTS
 from load import Report
 from matrix import Cell
 
@@ -19,10 +20,6 @@ def print_list(faults, clients):
     print("clients:", ", ".join(clients))
 
 
-def _marked(cell):
-    return f"{cell} {'✓' if cell.is_met else '✗'}"
-
-
 def print_table(matrix):
     rows = [["fault", *(column["title"] for column in matrix.columns.values())]]
     rows += [[fault.name, *_row(matrix, fault)] for fault in matrix.faults]
@@ -33,7 +30,7 @@ def print_table(matrix):
 
 def _row(matrix, fault):
     cells = [matrix.cells.get((fault.name, name)) for name in matrix.columns]
-    return [_marked(cell) if cell else "" for cell in cells]
+    return [f"{cell} {cell.mark}" if cell else "" for cell in cells]
 
 
 def markdown(matrix):
@@ -50,7 +47,7 @@ def markdown(matrix):
 
 
 def _as_json(matrix):
-    cells = [{"fault": fault, "client": client, "missed": cell.missed, "trouble": cell.trouble,
+    cells = [{"fault": fault, "client": client, "trouble": cell.trouble,
               "report": cell.report and dataclasses.asdict(cell.report)}
              for (fault, client), cell in matrix.cells.items()]
     return json.dumps({"round_trip": matrix.round_trip, "quick": matrix.quick, "columns": matrix.columns, "cells": cells},
@@ -70,13 +67,14 @@ def write(matrix, path):
 
 
 def put_beside(matrix, path):
-    """The columns of an earlier run that this one does not have."""
+    """The clients of an earlier run that are not in this one; of several such runs, the last one's cells."""
     with open(path, encoding="utf-8") as file:
         earlier = json.load(file)
     assert earlier["round_trip"] == matrix.round_trip, f"{path} has another round trip"
-    known = set(matrix.columns)
+    known = {template.name for template in matrix.clients}
     matrix.columns.update({name: column for name, column in earlier["columns"].items() if name not in known})
     for one in earlier["cells"]:
-        if one["client"] not in known:
-            matrix.cells[one["fault"], one["client"]] = Cell(
-                one["report"] and Report(**one["report"]), one["missed"], one["trouble"])
+        if one["client"] not in known and one["fault"] in FAULTS:
+            cell = (matrix.judged(FAULTS[one["fault"]], Report(**one["report"])) if one["report"]
+                    else Cell(trouble=one["trouble"]))
+            matrix.cells[one["fault"], one["client"]] = cell

@@ -15,7 +15,7 @@ from harness.ports import LOOPBACK, free_port
 from harness.processes import Process, temporary_directory, wait_until
 from harness.resolvers import write
 
-from load import RATE, Load
+from load import PATIENCE, RATE, Load
 from products import RealServer, RunningClient, read_template
 
 SERVER_ADDRESSES = ("198.51.100.2", "198.51.100.3")
@@ -132,5 +132,5 @@ class Scene:
             answer = ask_udp(self.client.port, host_query(1, 1), timeout=2)
         return answer is not None and check_answer(answer, 1, 1) is None
 
-    def load(self, rate=RATE):
-        return Load(self.lab.client, self.client.port, rate, first=1000)
+    def load(self, rate=RATE, patience=PATIENCE):
+        return Load(self.lab.client, self.client.port, rate, patience, first=1000)

@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import socket
 import sys
 import types
@@ -11,6 +12,7 @@ from unittest import mock
 
 from harness import starttls, tls_records, wire
 from harness.cases import QUERY
+from harness.certificates import Authority
 from harness.fake_backend import first_label, simple_answer
 from harness.lab import DEVICE
 from harness.lab_cases import WithLabAndBackend
@@ -18,6 +20,7 @@ from harness.ports import LOOPBACK, free_port
 from harness.processes import Process, wait_until
 from harness.programs import Client, Server, client_binary
 from harness.starttls import UpgradingServer
+from test_round_trips import QUERY as LONG_QUERY, Exchange
 
 CHANGED = r"network changed reason=\"([^\"]*)\" connections=(\d+)"
 HELD = wire.query("held.test", wire.TYPE["A"], 9)
@@ -82,10 +85,10 @@ class WithChanges(WithLabAndBackend):
                     tls_records.application_records(stream.up)]
         return wait_until(opened, f"a connection from {self.own_address(number)}")[0]
 
-    def app(self):
+    def app(self, port=None):
         with self.lab.client.entered():
             end = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        end.connect((LOOPBACK, self.pair.port))
+        end.connect((LOOPBACK, port or self.pair.port))
         end.settimeout(30)
         return end
 
@@ -193,12 +196,10 @@ class InFlight(WithChanges):
         app = self.app()
         app.send(HELD)
         self.wait_for_held(1)
-        self.pair.server.process.send_signal(19)  # SIGSTOP: it accepts nothing new
-        self.addCleanup(self.pair.server.process.send_signal, 18)
-        self.lead_over(9)
-        self.wait_for_changes(1)
-        self.held[0].reply(simple_answer(self.held[0].data))
-        self.pair.server.process.send_signal(18)
+        with self.pair.server.process.halted():  # so that no fresh connection comes about
+            self.lead_over(9)
+            self.wait_for_changes(1)
+            self.held[0].reply(simple_answer(self.held[0].data))
         self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
         self.assert_answered()
 
@@ -216,13 +217,46 @@ class InFlight(WithChanges):
         wait_until(lambda: self.streams()[0].is_closed(), "the end of the old connection")
         self.assertEqual(len(self.held), 1)
 
-    def test_the_old_connection_ends_when_the_fresh_one_is_there(self):
-        self.start()
+    def test_the_old_connection_ends_when_the_fresh_one_has_taken_over_what_it_was_asked(self):
+        self.start(query_timeout="60s")
+        app = self.app()
+        app.send(HELD)
+        self.wait_for_held(1)
         self.lead_over(9)
         self.wait_for_stream_from(9)
         wait_until(lambda: self.streams()[0].is_closed(), "the end of the old connection")
-        self.assert_answered()
+        self.release()
+        self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
         self.assertEqual(len(self.streams()), 2)
+
+    def test_a_query_outlives_an_old_connection_that_ends_before_there_is_a_fresh_one(self):
+        certificate = Authority().issue()
+        server = Server(self.backend.port, certificate, place=self.lab.server, backend_transport="tcp")
+        self.client = Client(server.upstream(), place=self.lab.client, workers=1, query_timeout="60s")
+        self.addCleanup(self.client.stop)
+        app = self.app(self.client.port)
+        app.send(HELD)
+        self.wait_for_held(1)
+        server.process.send_signal(signal.SIGSTOP)
+        self.lead_over(9)
+        self.wait_for_changes(1)
+        server.process.kill()
+        self.release()
+        server = Server(self.backend.port, certificate, server.port, place=self.lab.server)
+        self.addCleanup(server.stop)
+        self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
+
+
+class Resume(WithChanges):
+    def test_the_first_answer_after_a_pause_with_another_address_takes_dial_handshake_and_one_round_trip(self):
+        self.start(padding="off")
+        app = self.app()
+        with self.client.process.halted():
+            self.move_to(7)
+            app.send(LONG_QUERY)
+        self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
+        stream = self.wait_for_stream_from(7)
+        self.assertEqual(stream.round_trips(stream.syn, Exchange(stream).answer.packet, self.lab.one_way), 3)
 
 
 class Memory(WithChanges):

@@ -14,8 +14,8 @@ LAST_TIMER = 5.5  # seconds in which a timer that was set for a query or a hands
 
 
 @contextlib.contextmanager
-def running_server(setting, name):
-    server = SERVERS[name](setting)
+def running_server(setting, name, **options):
+    server = SERVERS[name](setting, **options)
     try:
         tools.load(server.port, "--burst", 1, "--rounds", 1, "--sockets", 1, "--by", "tls")
         yield server
@@ -61,13 +61,23 @@ def handshakes(setting, results, name, count):
             results.add("handshake", name, way, cpu_us=each, resumed=done["resumed"])
 
 
+def _pipelined_load(server, count, seconds):
+    """Several queries in a record, as a good client half asks, on `count` connections."""
+    words = ("--by", "tls", "--sockets", count, "--window", 2000)
+    tools.load(server.port, *words, seconds=0.3)
+    return measured_load(server.port, {"server": server.pid}, *words, seconds=seconds)
+
+
 def pipelined(setting, results, name, seconds):
-    """A server half alone under many queries on few connections, several in a record, as a good client half asks."""
+    """A server half alone under many queries on few connections."""
     with running_server(setting, name) as server:
-        words = ("--by", "tls", "--sockets", 4, "--window", 2000)
-        tools.load(server.port, *words, seconds=0.3)
-        results.add("pipelined", name, "4 connections",
-                    **measured_load(server.port, {"server": server.pid}, *words, seconds=seconds))
+        results.add("pipelined", name, "4 connections", **_pipelined_load(server, 4, seconds))
+
+
+def workers(setting, results, name, count, seconds):
+    """The same on so many connections that all workers have some."""
+    with running_server(setting, name, workers=count) as server:
+        results.add("workers", f"{name}, server alone", count, **_pipelined_load(server, 32, seconds))
 
 
 def idle(setting, results, names, seconds):

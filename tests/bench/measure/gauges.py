@@ -67,10 +67,13 @@ def others_cpu(seconds=1.0):
 
 
 class SystemCalls:
-    """Counts those of one process, through the kernel's tracepoint; slows it by little."""
+    """Counts those of one process, through the kernel's tracepoints; slows it by little."""
 
-    def __init__(self, pid):
-        self._process = Process(["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", str(pid)])
+    ALL = "raw_syscalls:sys_enter"
+    EACH = "syscalls:sys_enter_*"
+
+    def __init__(self, pid, events=ALL):
+        self._process = Process(["perf", "stat", "-x", ",", "-e", events, "-p", str(pid)])
         try:
             wait_until(self._has_begun, "perf to count")
         except AssertionError as error:
@@ -87,5 +90,6 @@ class SystemCalls:
         return any("perf_event" in name for name in names)
 
     def stop(self):
+        """{event: count}"""
         self._process.stop(signal.SIGINT)
-        return int(re.search(r"^(\d+),", self._process.output, re.M)[1])
+        return {event: int(count) for count, event in re.findall(r"^(\d+),[^,]*,([^,]+),", self._process.output, re.M)}

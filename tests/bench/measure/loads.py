@@ -8,6 +8,7 @@ FULL = {"full 400": 400, "full 2000": 2000}  # in flight
 MAIN_RATES = (2000, 10000)
 CURVE_RATES = (5000, 20000, 40000, 80000)
 BELOW_SATURATION = 0.8  # of what was carried at full load
+HASTE = ("--timeout", 3)  # seconds until an answer is lost; 5 at fixed rates
 
 
 def rate_case(rate):
@@ -29,33 +30,25 @@ def measured_load(port, pids, *words, seconds):
     return report
 
 
-class Loads:
-    """Each pair at full load and at fixed rates. The rates that a pair cannot carry are left out."""
+def all_loads(setting, results, name, seconds, more_rates):
+    """A pair, or none at all, at full load and at fixed rates; of `more_rates`, those that it can carry."""
+    if name == DIRECT:
+        _loads_at(setting, results, name, setting.resolver_port, {}, seconds, more_rates)
+        return
+    with RunningPair(setting, name) as pair:
+        warm(pair.port)
+        _loads_at(setting, results, name, pair.port, pair.pids, seconds, more_rates)
+        for half, pid in pair.pids.items():
+            results.add("memory under load", name, half, resident_kib=gauges.resident_kib(pid))
 
-    def __init__(self, setting, results, seconds, rates):
-        self._setting, self._results = setting, results
-        self._seconds, self._rates = seconds, rates
 
-    def measure(self, name, rates=()):
-        """`rates` on top of those that everybody is given."""
-        if name == DIRECT:
-            self._all_cases(name, self._setting.resolver_port, {}, rates)
-            return
-        with RunningPair(self._setting, name) as pair:
-            warm(pair.port)
-            self._all_cases(name, pair.port, pair.pids, rates)
-            for half, pid in pair.pids.items():
-                self._results.add("memory under load", name, half, resident_kib=gauges.resident_kib(pid))
-
-    def _all_cases(self, name, port, pids, rates):
-        pids = {**pids, "resolver": self._setting.resolver.process.pid}
-        for case, window in FULL.items():
-            report = measured_load(port, pids, "--window", window, seconds=self._seconds)
-            self._results.add("load", name, case, **report)
-        for rate in sorted({*self._rates, *rates}):
-            if rate <= max(self._rates) or rate <= BELOW_SATURATION * full_load(self._results, name)[1]:
-                report = measured_load(port, pids, "--rate", rate, seconds=self._seconds)
-                self._results.add("load", name, rate_case(rate), **report)
+def _loads_at(setting, results, name, port, pids, seconds, more_rates):
+    pids = {**pids, "resolver": setting.resolver.process.pid}
+    for case, window in FULL.items():
+        results.add("load", name, case, **measured_load(port, pids, "--window", window, *HASTE, seconds=seconds))
+    most = BELOW_SATURATION * full_load(results, name)[1]
+    for rate in sorted({*MAIN_RATES, *(rate for rate in more_rates if rate <= most)}):
+        results.add("load", name, rate_case(rate), **measured_load(port, pids, "--rate", rate, seconds=seconds))
 
 
 def full_load(results, name):
@@ -94,7 +87,7 @@ def wire(setting, results, name, seconds):
             if words:
                 report = tools.load(pair.port, *words, seconds=seconds)
             else:
-                report = tools.load(pair.port, "--burst", 100, "--rounds", 20)
+                report = tools.load(pair.port, "--burst", 100, "--rounds", 20, *HASTE)
             after, answered = pair.tap.counts(), max(1, report["answered"])
             results.add("wire", name, case, **{key: (after[key] - before[key]) / answered for key in after})
 
@@ -108,5 +101,5 @@ def system_calls(setting, results, name, seconds):
             report = tools.load(pair.port, *words, seconds=seconds)
             answered = max(1, report["answered"])
             wakeups = {f"wakeups_{half}": (gauges.wakeups(pid) - before[half]) / answered for half, pid in pair.pids.items()}
-            calls = {half: one.stop() / answered for half, one in counting.items()}
+            calls = {half: sum(one.stop().values()) / answered for half, one in counting.items()}
             results.add("system calls", name, case, **calls, **wakeups)

@@ -43,7 +43,7 @@ set style histogram clustered gap 1
 set style fill solid 0.8 noborder
 set boxwidth 0.9
 set xtics rotate by -35 noenhanced
-set yrange [0:*]
+set yrange [0:1<*]
 set ylabel "{label}"
 plot {columns}"""
     return _draw(directory, name, title, body, {"values": rows})

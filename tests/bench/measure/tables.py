@@ -28,14 +28,15 @@ def goal_rows(results):
 def load_rows(results):
     """Who carries how much, at which cost."""
     rates = [rate_case(rate) for rate in sorted(MAIN_RATES, reverse=True)]
-    rows = [("pair", *(f"q/s, {window} in flight" for window in FULL.values()), "lost", "CPU us/query client", "server", "resolver",
-             *(f"both at {case}" for case in rates), "RSS MiB client", "server")]
+    rows = [("pair", *(f"q/s, {window} in flight" for window in FULL.values()), "lost",
+             "CPU us/query client", "server", "resolver", *(f"both at {case}" for case in rates), "RSS MiB client", "server")]
     for name in results.subjects("load"):
         full, _ = full_load(results, name)
         resident = [results.median("memory under load", name, half, "resident_kib") for half in ("client", "server")]
         rows.append((name, *(number(results.median("load", name, case, "qps"), 0) for case in FULL),
                      "/".join(number(results.median("load", name, case, "lost"), 0) for case in FULL),
-                     *(number(results.median("load", name, full, f"cpu_{one}"), 2) for one in ("client", "server", "resolver")),
+                     *(number(results.median("load", name, full, f"cpu_{one}"), 2)
+                       for one in ("client", "server", "resolver")),
                      *(number(goals.cpu_of_pair(results, name, case), 1) for case in rates),
                      *(number(kib / 1024 if kib else None, 1) for kib in resident)))
     return rows
@@ -90,7 +91,8 @@ def call_rows(results):
 def wakeup_rows(results):
     cases = results.cases("system calls")
     columns = [(case, f"wakeups_{half}", 2) for case in cases for half in ("client", "server")]
-    return _rows(results, "system calls", [f"{field.removeprefix('wakeups_')}, {case}" for case, field, _ in columns], columns)
+    head = [f"{field.removeprefix('wakeups_')}, {case}" for case, field, _ in columns]
+    return _rows(results, "system calls", head, columns)
 
 
 def fairness_rows(results):

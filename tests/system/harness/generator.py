@@ -56,6 +56,8 @@ def check_answer(answer, number, identifier):
     end = len(query)
     if answer[:2] != query[:2]:
         return "another ID"
+    if not answer[2] & wire.QR >> 8:
+        return "a query"
     if answer[12:end] != query[12:]:
         return f"another question: {answer[12:end]!r}, wanted {query[12:]!r}"
     if answer[3] & 15:

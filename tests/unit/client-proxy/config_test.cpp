@@ -5,6 +5,7 @@
 #include "tests/support/command_line.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 using namespace dotpair;
@@ -59,6 +60,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"edns", "none"},
     {"padding", "some"},
     {"tcp-fastopen", "yes"},
+    {"early-data", "1"},
     {"network-events", "maybe"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
@@ -97,6 +99,8 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.early_data);
+    CHECK_FALSE(config.keeps_tickets);
     CHECK(config.network_events);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
@@ -106,6 +110,17 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(config.log_level == "info");
     CHECK(config.warnings.empty());
     CHECK_FALSE(config.check_only);
+}
+
+TEST_CASE(
+    "P-124: tickets are kept in a directory that was named, not in a service's", "[unit][client]"
+) {
+    ::setenv("STATE_DIRECTORY", "/tmp/dotpair-state-of-nobody", 1);
+    const auto of_service = config_of({});
+    ::unsetenv("STATE_DIRECTORY");
+    CHECK(of_service.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK_FALSE(of_service.keeps_tickets);
+    CHECK(config_of({"--state-dir=/tmp/dotpair-state-of-nobody"}).keeps_tickets);
 }
 
 TEST_CASE("Each option of the client sets its field", "[unit][client]") {
@@ -129,6 +144,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "/dev/null",
         "--tcp-fastopen",
         "off",
+        "--early-data",
+        "on",
         "--network-events",
         "off",
         "--padding",
@@ -190,6 +207,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
     CHECK_FALSE(config.tcp_fastopen);
+    CHECK(config.early_data);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK(config.keeps_tickets);
     CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
