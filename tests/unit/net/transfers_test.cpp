@@ -250,10 +250,11 @@ TEST_CASE("The messages of a transfer that have an OPT are padded (P-68)", "[uni
     constexpr std::size_t block = 468;
     Fixture fixture;
     fixture.padding_block = block;
-    const auto with_opt = [](bool is_signed) {
+    const Octets soa = name("ns.test") + name("admin.test") + Octets(20, 1);
+    const auto with_opt = [&soa](bool is_signed) {
         MessageBuilder message(1, 0x8400);
         message.question(name("test"), axfr_type)
-            .record(Section::answer, name("test"), soa_type, Octets(60, 1))
+            .record(Section::answer, name("test"), soa_type, soa)
             .opt({{11, {0, 9}}, {12, Octets(3, 1)}, {15, {0, 1}}});
         return is_signed ? message.tsig().octets() : message.octets();
     };
