@@ -137,14 +137,16 @@ int run(const Config& config) {
     if (!config.state_dir.empty()) {
         state.emplace("--state-dir", config.state_dir);
     }
+    AddressStore addresses(state ? &*state : nullptr, hosts_of(config));
     std::optional<TicketKeeper> tickets;
     if (config.keeps_tickets) {
         tickets.emplace(*state);
     }
+    const Kept kept{addresses, tickets ? &*tickets : nullptr};
     Workers workers;
     std::vector<app::Worker*> running;
     for (std::size_t index = 0; index < config.workers; ++index) {
-        workers.push_back(std::make_unique<ClientWorker>(config, tickets ? &*tickets : nullptr));
+        workers.push_back(std::make_unique<ClientWorker>(config, kept));
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));

@@ -31,10 +31,10 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 
 }  // namespace
 
-ClientWorker::ClientWorker(const Config& config, TicketKeeper* tickets)
+ClientWorker::ClientWorker(const Config& config, const Kept& kept)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config, tickets),
+      pool_(loop_, relay_, *this, config, kept),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
@@ -71,6 +71,7 @@ void ClientWorker::start() {
         socket->start();
     }
     streams_.start();
+    pool_.start();
 }
 
 /// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see

@@ -44,8 +44,8 @@ class ClientWorker final : public app::Worker,
                            private net::Transfers::Handler,
                            private UpstreamPool::Handler {
 public:
-    /// `tickets` may be null. REQUIRES: both outlive the worker.
-    ClientWorker(const Config& config, TicketKeeper* tickets);
+    /// REQUIRES: `config`, and what `kept` refers to, outlive the worker.
+    ClientWorker(const Config& config, const Kept& kept);
     ~ClientWorker() override;
 
     /// Opens UDP and TCP on one address; throws boost::system::system_error.

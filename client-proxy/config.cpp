@@ -29,10 +29,18 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         "upstream",
         "ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/"
         "HEX][,profile=PROFILE][,plain-port=PORT]...",
-        "DoT server to ask, the preferred one first; port 853 unless given; repeatable",
+        "DoT server to ask, the preferred one first; tls://HOST[@PORT] for one whose addresses are "
+        "to be looked up; port 853 unless given; repeatable",
         [&config](const std::string& option, const std::string& text) {
             config.upstreams.push_back(net::parse_upstream(option, text));
         }
+    );
+    options.endpoints(
+        "bootstrap",
+        config.bootstrap,
+        dns_port,
+        "resolver that is asked in clear for the addresses of tls://HOST, and nothing else; port "
+        "53 unless given; repeatable"
     );
     options.choice<Profile>(
         "profile",
@@ -175,9 +183,27 @@ void bind_limits(app::OptionSet& options, Config& config) {
     );
 }
 
+/// An address that was learned in clear is as good as the proof of who stands behind it: without
+/// that (opportunistic) it has to come from where the operator says.
+void check_bootstrap(
+    const net::UpstreamAddress& upstream, const net::TlsIdentity& identity, const Config& config
+) {
+    if (!config.bootstrap.empty()) {
+        return;
+    }
+    if (identity.profile == Profile::opportunistic || config.state_dir.empty()) {
+        throw ConfigError(fmt::format(
+            "--upstream: 'tls://{}' has no address: name a resolver to ask for it with --bootstrap "
+            "ADDR, or write its address instead{}",
+            net::to_string(upstream),
+            identity.profile == Profile::opportunistic ? "" : ", or have it kept with --state-dir"
+        ));
+    }
+}
+
 /// Whether an upstream can be used as configured, which no option can tell alone.
 void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
-    const auto where = net::to_string(upstream.endpoint);
+    const auto where = net::to_string(upstream);
     if (upstream.endpoint.port == dns_port || upstream.endpoint.port == 0) {
         throw ConfigError(fmt::format(
             "--upstream: '{}' asks for TLS on port {}, which RFC 7858 section 3.1 rules out: DNS "
@@ -197,6 +223,9 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
             where
         ));
     }
+    if (upstream.is_host) {
+        check_bootstrap(upstream, identity, config);
+    }
     if (config.check_only && upstream.pins.size() == 1) {  // P-15
         config.warnings.push_back(fmt::format(
             "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
@@ -215,7 +244,7 @@ void check_mixture(Config& config) {
         config.warnings.push_back(fmt::format(
             "upstream {} is opportunistic and others are strict: while those fail, queries go to a "
             "server that may be anybody",
-            net::to_string(lax->endpoint)
+            net::to_string(*lax)
         ));
     }
 }
@@ -230,11 +259,12 @@ void check(Config& config) {
     for (auto upstream = config.upstreams.begin(); upstream != config.upstreams.end(); ++upstream) {
         check_upstream(*upstream, config);
         const auto is_same = [&](const net::UpstreamAddress& other) {
-            return other.endpoint == upstream->endpoint && other.name == upstream->name;
+            return other.endpoint == upstream->endpoint && other.name == upstream->name &&
+                   other.is_host == upstream->is_host;
         };
         if (std::any_of(config.upstreams.begin(), upstream, is_same)) {
             throw ConfigError(
-                fmt::format("--upstream: '{}' is given twice", net::to_string(upstream->endpoint))
+                fmt::format("--upstream: '{}' is given twice", net::to_string(*upstream))
             );
         }
     }
@@ -254,6 +284,16 @@ net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config&
         config.ca_file,
         upstream.profile.value_or(config.profile),
     };
+}
+
+std::vector<std::string> hosts_of(const Config& config) {
+    std::vector<std::string> hosts;
+    for (const net::UpstreamAddress& upstream : config.upstreams) {
+        if (upstream.is_host) {
+            hosts.push_back(upstream.name);
+        }
+    }
+    return hosts;
 }
 
 std::optional<Config> read_config(int argc, const char* const* argv) {

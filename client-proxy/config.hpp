@@ -22,7 +22,8 @@ struct Config {
     std::vector<net::Endpoint> listen;  // never empty; see listen_by_default
     bool listen_by_default = true;  // nobody named them: a family that the host lacks is skipped
     std::vector<net::UpstreamAddress> upstreams;  // never empty, in order of preference
-    Profile profile = Profile::strict;            // of upstreams that name none
+    std::vector<net::Endpoint> bootstrap;  // asked in clear for the addresses of host names alone
+    Profile profile = Profile::strict;     // of upstreams that name none
     policy::TransportChoice transport = policy::TransportChoice::tls;
     bool starttls_legacy = false;  // the upgrade as the prototypes of 2014 did it
     std::string ca_file;           // empty: the system's trust store
@@ -62,6 +63,9 @@ struct Config {
 /// Reads the command line and the file it names. Nothing when --help or --version was asked and has
 /// been printed. Throws ConfigError.
 std::optional<Config> read_config(int argc, const char* const* argv);
+
+/// The names of the upstreams whose addresses are to be looked up.
+std::vector<std::string> hosts_of(const Config& config);
 
 /// Whom the configuration expects behind that upstream.
 net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config& config);

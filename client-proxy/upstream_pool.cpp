@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t suspect_connections_per_upstream = 8;
 
 std::string label_of(const net::UpstreamAddress& address) {
-    return net::to_string(address.endpoint) + (address.name.empty() ? "" : "#" + address.name);
+    const bool has_more = !address.is_host && !address.name.empty();
+    return net::to_string(address) + (has_more ? "#" + address.name : "");
 }
 
 std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
@@ -31,12 +32,13 @@ UpstreamPool::UpstreamPool(
     QueryRelay& relay,
     Handler& handler,
     const Config& config,
-    TicketKeeper* tickets
+    const Kept& kept
 )
     : loop_(loop),
       relay_(relay),
       handler_(handler),
       config_(config),
+      hosts_(loop, *this, config, kept.addresses),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
       retry_(loop, [this] { dial_for_waiting(); }),
@@ -57,7 +59,8 @@ UpstreamPool::UpstreamPool(
              label_of(address),
              identity.is_known(),
              net::TlsClientContext(
-                 identity, tickets ? tickets->shelf_of(identity, address.endpoint) : nullptr
+                 identity,
+                 kept.tickets ? kept.tickets->shelf_of(identity, address.endpoint) : nullptr
              ),
              {},
              {},
@@ -65,6 +68,10 @@ UpstreamPool::UpstreamPool(
              {},
              {}}
         );
+        const std::size_t index = upstreams_.size() - 1;
+        if (address.is_host && hosts_.endpoints(index, 0).empty()) {
+            selector_.withhold(index);
+        }
     }
 }
 
@@ -150,7 +157,7 @@ std::size_t UpstreamPool::suspects_waiting(std::size_t at_most) const {
 /// suspects several, since each begins with one query. A connection whose peer wants no more
 /// queries leaves its place to another before it has ended.
 void UpstreamPool::dial_if_needed(bool for_suspects) {
-    const auto upstream = selector_.pick(loop_.now());
+    const auto upstream = pick_upstream();
     if (!upstream) {
         retry_.arm(selector_.next_retry());
         return;
@@ -187,9 +194,7 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     );
     const policy::UpstreamTransport transport = pick_transport(upstream);
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
-    stream->connect(
-        endpoint_of(to, transport), secure(to, transport, may_be_early(to, transport, for_suspects))
-    );
+    connect(*stream, transport, for_suspects);
     const auto rank = [this](std::size_t peer) {
         return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
     };
@@ -218,6 +223,7 @@ void UpstreamPool::dial_for_waiting() {
 void UpstreamPool::on_connected(net::QueryConnection& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     selector_.worked(connection.peer());
+    hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
     upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
@@ -225,7 +231,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     spdlog::info(
         "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={} "
         "early_data={}",
-        upstream.label,
+        label_with_address(connection),
         name_of(find(connection).transport),
         is_clear ? "none" : facts.version,
         is_clear ? "none" : facts.cipher,
@@ -253,6 +259,7 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
         suspects->answered();
     }
     handler_.on_answer(*query, answer);
+    hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     if (told && !find(connection).is_outdated) {
         connection.limit_idle_time(*told);
@@ -272,17 +279,6 @@ void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
     if (is_anybody_waiting()) {
         write_waiting();
     }
-}
-
-std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t attempt) {
-    if (attempt > upstreams_.size()) {
-        return std::nullopt;
-    }
-    const std::size_t upstream = selector_.pick_any(loop_.now());
-    Upstream& to = upstreams_[upstream];
-    const policy::UpstreamTransport transport = pick_transport(upstream);
-    return net::Transfers::Target{
-        upstream, endpoint_of(to, transport), secure(to, transport), config_.xot_only};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

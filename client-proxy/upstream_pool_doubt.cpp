@@ -40,11 +40,16 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
 }
 
 const std::string& UpstreamPool::why_unreached() {
-    const auto failed = std::ranges::find_if(upstreams_, [](const Upstream& upstream) {
-        return !upstream.last_error.empty();
-    });
-    reason_text_ = failed == upstreams_.end() ? "no upstream reached"
-                                              : failed->label + ": " + failed->last_error;
+    reason_text_ = "no upstream reached";
+    for (std::size_t index = 0; index < upstreams_.size(); ++index) {
+        const std::string lookup_failure = hosts_.failure(index);
+        const std::string& failure =
+            lookup_failure.empty() ? upstreams_[index].last_error : lookup_failure;
+        if (!failure.empty()) {
+            reason_text_ = upstreams_[index].label + ": " + failure;
+            break;
+        }
+    }
     return reason_text_;
 }
 

@@ -43,15 +43,6 @@ Split split(std::string_view option, std::string_view text) {
     return {text.substr(0, mark), text.substr(mark + 1)};
 }
 
-std::uint16_t parse_port(std::string_view option, std::string_view text, std::string_view port) {
-    std::uint16_t number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc{} || end != port.data() + port.size() || number == 0) {
-        refuse_value(option, text, "the port has to be a number from 1 to 65535");
-    }
-    return number;
-}
-
 /// Empty: it may be of use.
 std::string_view why_useless(const boost::asio::ip::address& address, EndpointUse use) {
     if (address.is_multicast()) {
@@ -71,6 +62,33 @@ std::string_view why_useless(const boost::asio::ip::address& address, EndpointUs
 }
 
 }  // namespace
+
+std::uint16_t parse_port(std::string_view option, std::string_view text, std::string_view port) {
+    std::uint16_t number = 0;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc{} || end != port.data() + port.size() || number == 0) {
+        refuse_value(option, text, "the port has to be a number from 1 to 65535");
+    }
+    return number;
+}
+
+boost::asio::ip::address to_address(const dns::IpAddress& address) {
+    if (address.family == dns::AddressFamily::v6) {
+        return boost::asio::ip::address_v6(address.octets);
+    }
+    boost::asio::ip::address_v4::bytes_type octets{};
+    std::copy_n(address.octets.begin(), octets.size(), octets.begin());
+    return boost::asio::ip::address_v4(octets);
+}
+
+dns::IpAddress to_ip_address(const boost::asio::ip::address& address) {
+    if (address.is_v6()) {
+        return {dns::AddressFamily::v6, address.to_v6().to_bytes()};
+    }
+    dns::IpAddress plain{dns::AddressFamily::v4, {}};
+    std::ranges::copy(address.to_v4().to_bytes(), plain.octets.begin());
+    return plain;
+}
 
 void refuse_value(std::string_view option, std::string_view text, std::string_view why) {
     std::string line = std::string(option) + ": \"" + std::string(text) + "\": " + std::string(why);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/dns/ip_address.hpp"
+
 #include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
@@ -37,6 +39,13 @@ Endpoint parse_endpoint(
 /// Listening on both would share a port, or fail: the same one, and one address takes in the other.
 /// `dual_stack`: an unspecified IPv6 address is IPv4 as well.
 bool overlap(const Endpoint& one, const Endpoint& other, bool dual_stack = false);
+
+/// Reads a port other than zero, `text` being the whole value that it stands in. Throws as above.
+std::uint16_t parse_port(std::string_view option, std::string_view text, std::string_view port);
+
+boost::asio::ip::address to_address(const dns::IpAddress& address);
+/// A scope is lost.
+dns::IpAddress to_ip_address(const boost::asio::ip::address& address);
 
 /// Throws ConfigError: one line that names option, value and reason, whatever the value holds.
 [[noreturn]] void refuse_value(

@@ -103,6 +103,9 @@ public:
 
     bool is_open() const { return state_ == State::open; }
 
+    /// To be called in on_open() at the latest: all that follows is for this one.
+    void set_handler(Handler& handler) { handler_ = &handler; }
+
     /// Between on_early_open() and on_open().
     bool is_early() const { return is_early_; }
 

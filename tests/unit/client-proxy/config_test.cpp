@@ -50,6 +50,12 @@ const std::multimap<std::string, std::string> bad_values = {
     {"upstream", "192.0.2.1#a.test,profile=lax"},
     {"upstream", "192.0.2.1#a.test,plain-port=0"},
     {"upstream", "192.0.2.1#a.test,plain-port=53x"},
+    {"upstream", "tls://192.0.2.1"},
+    {"upstream", "tls://dns.test#a.test"},
+    {"upstream", "tls://dns.test@0"},
+    {"upstream", "tls://"},
+    {"bootstrap", "nowhere"},
+    {"bootstrap", "192.0.2.1@0"},
     {"profile", "lax"},
     {"transport", "quic"},
     {"starttls-legacy", "yes"},
@@ -134,6 +140,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--listen=[::1]:5354",
         "--upstream",
         "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict,plain-port=5300",
+        "--upstream=tls://Dns.Test.:8853,profile=strict",
+        "--bootstrap",
+        "192.0.2.53",
+        "--bootstrap=2001:db8::53@5353",
         "--transport",
         "auto",
         "--starttls-legacy",
@@ -188,13 +198,21 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     REQUIRE(config.listen.size() == 2);
     CHECK(net::to_string(config.listen[0]) == "0.0.0.0@5353");
     CHECK(net::to_string(config.listen[1]) == "::1@5354");
-    REQUIRE(config.upstreams.size() == 2);
+    REQUIRE(config.upstreams.size() == 3);
     CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
     CHECK(config.upstreams[0].name == "b");
     CHECK(config.upstreams[0].tlsa.size() == 1);
     CHECK(config.upstreams[0].profile == client::Profile::strict);
     CHECK(config.upstreams[0].plain_port == 5300);
-    CHECK(config.upstreams[1].plain_port == 53);
+    CHECK_FALSE(config.upstreams[0].is_host);
+    CHECK(config.upstreams[1].is_host);
+    CHECK(net::to_string(config.upstreams[1]) == "dns.test@8853");
+    CHECK(config.upstreams[1].name == "dns.test");
+    CHECK(client::hosts_of(config) == Words{"dns.test"});
+    CHECK(config.upstreams[2].plain_port == 53);
+    REQUIRE(config.bootstrap.size() == 2);
+    CHECK(net::to_string(config.bootstrap[0]) == "192.0.2.53@53");
+    CHECK(net::to_string(config.bootstrap[1]) == "2001:db8::53@5353");
     CHECK(config.transport == policy::TransportChoice::automatic);
     CHECK(config.starttls_legacy);
     CHECK(config.profile == client::Profile::opportunistic);
@@ -220,6 +238,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.tcp_clients == 8);
     CHECK(config.transfers == 5);
     CHECK(config.queued_bytes == 128 * 1024);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
     CHECK(config.log_level == "trace");
     CHECK(config.check_only);
 }
@@ -308,6 +327,21 @@ TEST_CASE("A client without upstream says what to add", "[unit][client]") {
     CHECK(is_one_line_with(refusal_of({}), {"--upstream", "#dns.quad9.net"}));
 }
 
+TEST_CASE("P-32: a host without anybody to ask for its address is refused", "[unit][client]") {
+    const auto alone = refusal_of({"--upstream=tls://dns.test"});
+    CHECK(
+        is_one_line_with(alone, {"--upstream", "tls://dns.test@853", "--bootstrap", "--state-dir"})
+    );
+    CHECK(refusal_of({"--upstream=tls://dns.test", "--bootstrap=192.0.2.53"}).empty());
+    const std::string kept = "--state-dir=/tmp/dotpair-state-of-nobody";
+    CHECK(refusal_of({"--upstream=tls://dns.test", kept}).empty());
+    const auto lax = refusal_of({"--upstream=tls://dns.test,profile=opportunistic", kept});
+    CHECK(is_one_line_with(lax, {"--upstream", "tls://dns.test@853", "--bootstrap"}));
+    CHECK(lax.find("--state-dir") == lax.npos);
+    CHECK(refusal_of({"--upstream=tls://dns.test,profile=opportunistic", "--bootstrap=::1"}).empty()
+    );
+}
+
 TEST_CASE("A strict client refuses an upstream without name and pin", "[unit][client]") {
     const auto message = refusal_of({"--upstream", "192.0.2.1"});
     CHECK(is_one_line_with(
@@ -379,6 +413,10 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
     CHECK(is_one_line_with(
         refusal_of({"--upstream", named_upstream, "--upstream", named_upstream}),
         {"--upstream", "192.0.2.1@853", "twice"}
+    ));
+    CHECK(is_one_line_with(
+        refusal_of({"--bootstrap=::1", "--upstream=tls://a.test", "--upstream=tls://A.test@853"}),
+        {"--upstream", "a.test@853", "twice"}
     ));
     CHECK(is_one_line_with(
         refusal_of({"--upstream", named_upstream, "--listen=::1", "--listen=[::1]@53"}),
