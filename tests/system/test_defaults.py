@@ -2,6 +2,7 @@
 """Where the programs listen and ask when nobody tells them."""
 
 import socket
+import subprocess
 import unittest
 
 from harness import wire
@@ -10,7 +11,7 @@ from harness.exchange import ANSWER_TIMEOUT
 from harness.lab_cases import WithLabAndBackend
 from harness.ports import LOOPBACK
 from harness.processes import Process
-from harness.programs import PIN_IN_LOG, READY_LINE, client_binary, server_binary
+from harness.programs import EXIT_FAILURE, PIN_IN_LOG, READY_LINE, client_binary, server_binary
 
 DNS, DNS_OVER_TLS = 53, 853
 LOOPBACK6 = "::1"
@@ -42,6 +43,19 @@ class Ports(WithLabAndBackend):
         for address in (LOOPBACK, LOOPBACK6, here.address, here.address6):
             self.assertTrue(self.takes_connections(here, address, DNS_OVER_TLS), address)
             self.assertFalse(self.takes_connections(here, address, DNS), address)
+
+    def test_the_server_shares_its_port_with_nobody_who_would_let_it(self):
+        """The kernel would, for IPv4, among sockets of one user that say SO_REUSEPORT."""
+        self.server.stop()
+        with self.lab.server.entered():
+            other = self.enterContext(socket.socket())
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other.bind(("0.0.0.0", DNS_OVER_TLS))
+            other.listen()
+            result = subprocess.run([server_binary(), "--backend", f"{LOOPBACK}@{self.backend.port}"], timeout=30,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(result.returncode, EXIT_FAILURE, result.stderr)
+        self.assertIn(b"Address already in use", result.stderr)
 
     def ask_by_datagram(self, family, address):
         with self.lab.client.entered(), socket.socket(family, socket.SOCK_DGRAM) as end:
