@@ -2,6 +2,7 @@
 #include "client-proxy/config.hpp"
 
 #include "common/app/hop_options.hpp"
+#include "common/app/listening.hpp"
 #include "common/app/options.hpp"
 #include "common/app/state_directory.hpp"
 
@@ -67,6 +68,9 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         config.ca_file,
         app::with_default("PEM file of trust anchors", "the system's trust store")
     );
+}
+
+void bind_messages(app::OptionSet& options, Config& config) {
     app::bind_hop_options(
         options,
         config.edns,
@@ -74,9 +78,28 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         "hide sizes: by the EDNS option, by TLS 1.3 records, or what the option may not touch by "
         "records"
     );
+    options.choice<bool>(
+        "ecs-opt-out",
+        config.ecs_opt_out,
+        {{"off", false}, {"on", true}},
+        "on: queries that say nothing of a client subnet ask that none be told to anybody "
+        "(RFC 7871)"
+    );
+    options.choice<bool>(
+        "forward-resolver-arpa",
+        config.forward_resolver_arpa,
+        {{"off", false}, {"on", true}},
+        "on: names below resolver.arpa are asked upstream; off: they have no records (RFC 9462)"
+    );
 }
 
 void bind_tcp(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "xot-only",
+        config.xot_only,
+        {{"off", false}, {"on", true}},
+        "on: zone transfers are asked for by TLS 1.3 with ALPN dot alone (RFC 9103)"
+    );
     options.choice<bool>(
         "tcp-fastopen",
         config.tcp_fastopen,
@@ -279,6 +302,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
         "dotpair-client", "Answers plain DNS from apps by asking a DNS-over-TLS server."
     );
     bind_addresses(options, config);
+    bind_messages(options, config);
     bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
@@ -299,6 +323,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
             {boost::asio::ip::address_v6::loopback(), dns_port},
         };
     }
+    app::refuse_overlaps(config.listen);
     return config;
 }
 

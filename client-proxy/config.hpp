@@ -29,9 +29,12 @@ struct Config {
     std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool tcp_fastopen = true;    // towards upstreams, never towards apps
-    bool early_data = false;     // towards upstreams
-    bool network_events = true;  // connections are renewed when the network changes
+    bool ecs_opt_out = false;            // asks resolvers to tell nobody the client's network
+    bool forward_resolver_arpa = false;  // else answered here: designations of another's (RFC 9462)
+    bool xot_only = false;               // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
+    bool tcp_fastopen = true;            // towards upstreams, never towards apps
+    bool early_data = false;             // towards upstreams
+    bool network_events = true;          // connections are renewed when the network changes
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{

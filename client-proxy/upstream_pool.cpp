@@ -241,6 +241,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
         name_of(facts.early_data)
     );
     upstream.last_error.clear();
+    upstream.unproven_at = policy::TimePoint::min();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         write_waiting();
         retire_outdated();

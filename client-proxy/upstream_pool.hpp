@@ -99,6 +99,8 @@ private:
         bool one_message_per_record = false;
         policy::LearnedIdleTime idle_time;
         policy::EarlyDataMemory early_data;
+        /// When it last failed because it is somebody else (strict); that was its last failure.
+        policy::TimePoint unproven_at = policy::TimePoint::min();
     };
 
     struct Connection {
@@ -170,6 +172,8 @@ private:
     void replace_if_sick(net::QueryConnection& connection);
     void write_again(const std::vector<QueryId>& queries, const std::string& reason);
     void failed(std::size_t upstream, const std::string& reason);
+    void note_proof(const net::QueryConnection& failed);
+    const std::string& why_unreached();
     Connection take(const net::QueryConnection& stream);
     Connection& find(const net::QueryConnection& stream);
 

@@ -78,7 +78,7 @@ std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t 
         }
         endpoint = endpoints[attempt % endpoints.size()];
     }
-    return net::Transfers::Target{upstream, endpoint, secure(to, transport)};
+    return net::Transfers::Target{upstream, endpoint, secure(to, transport), config_.xot_only};
 }
 
 }  // namespace dotpair::client

@@ -59,6 +59,7 @@ void UpstreamPool::on_disconnected(
         // By another way, as soon as somebody waits.
     } else if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
+        note_proof(*gone);
     } else {
         spdlog::debug(
             "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
@@ -145,17 +146,7 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
             }
         }
     }
-    reason_text_ = "no upstream reached";
-    for (std::size_t index = 0; index < upstreams_.size(); ++index) {
-        const std::string lookup_failure = hosts_.failure(index);
-        const std::string& failure =
-            lookup_failure.empty() ? upstreams_[index].last_error : lookup_failure;
-        if (!failure.empty()) {
-            reason_text_ = upstreams_[index].label + ": " + failure;
-            break;
-        }
-    }
-    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
+    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()};
 }
 
 }  // namespace dotpair::client

@@ -13,6 +13,7 @@ std::size_t UpstreamPool::network_changed() {
         upstream.early_data.network_changed();
         upstream.idle_time = {};
         upstream.last_error.clear();
+        upstream.unproven_at = policy::TimePoint::min();
     }
     transports_.network_changed();
     selector_.network_changed();

@@ -107,6 +107,8 @@ public:
     /// As for FrameConnection.
     bool is_encrypted() const { return stream_->is_encrypted(); }
 
+    bool is_unproven() const { return stream_->is_unproven(); }
+
     std::optional<policy::TransportFailure> upgrade_failure() const {
         return stream_ ? stream_->upgrade_failure() : race_failure_;
     }

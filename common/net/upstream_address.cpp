@@ -80,7 +80,7 @@ void set_address(
     std::string_view text
 ) {
     const std::size_t hash = where.find('#');
-    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port);
+    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port, EndpointUse::ask);
     if (hash != std::string_view::npos) {
         upstream.name = where.substr(hash + 1);
         if (!can_be_name(upstream.name)) {

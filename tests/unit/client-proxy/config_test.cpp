@@ -40,7 +40,11 @@ const std::multimap<std::string, std::string> bad_values = {
     {"listen", "nowhere"},
     {"listen", "127.0.0.1@65536"},
     {"listen", "127.0.0.1@0"},
+    {"listen", "255.255.255.255"},
     {"upstream", "192.0.2.300"},
+    {"upstream", "0.0.0.0"},
+    {"upstream", "224.0.0.1"},
+    {"upstream", "fe80::1"},
     {"upstream", "192.0.2.1,pin=sha256/short"},
     {"upstream", "192.0.2.1,tlsa=3/1/1/00ff"},
     {"upstream", "192.0.2.1#a.test,profile=lax"},
@@ -59,6 +63,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"ca-file", "/tmp"},
     {"edns", "none"},
     {"padding", "some"},
+    {"ecs-opt-out", "yes"},
+    {"forward-resolver-arpa", "yes"},
+    {"xot-only", "yes"},
     {"tcp-fastopen", "yes"},
     {"early-data", "1"},
     {"network-events", "maybe"},
@@ -98,6 +105,9 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[0]) == "127.0.0.1@53");
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
+    CHECK_FALSE(config.ecs_opt_out);
+    CHECK_FALSE(config.forward_resolver_arpa);
+    CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
     CHECK_FALSE(config.early_data);
     CHECK_FALSE(config.keeps_tickets);
@@ -142,6 +152,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "opportunistic",
         "--ca-file",
         "/dev/null",
+        "--ecs-opt-out=on",
+        "--forward-resolver-arpa=on",
+        "--xot-only=on",
         "--tcp-fastopen",
         "off",
         "--early-data",
@@ -206,6 +219,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
+    CHECK(config.ecs_opt_out);
+    CHECK(config.forward_resolver_arpa);
+    CHECK(config.xot_only);
     CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.early_data);
     CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
@@ -259,7 +275,14 @@ TEST_CASE("The client prints its version", "[unit][client]") {
 TEST_CASE("Words that are no options are named", "[unit][client]") {
     CHECK(is_one_line_with(refusal_of({"--colour=red"}), {"--colour"}));
     CHECK(is_one_line_with(refusal_of({"--upstream", named_upstream, "stray"}), {"'stray'"}));
-    CHECK(is_one_line_with(refusal_of({"--upstream"}), {"--upstream"}));
+    CHECK(refusal_of({"--upstream"}) == "--upstream: its value is missing");
+    CHECK(refusal_of({"--config"}) == "--config: its value is missing");
+    CHECK(refusal_of({"--edns", "--workers=2"}) == "--edns: its value is missing");
+    CHECK(is_one_line_with(refusal_of({"--check-config=no"}), {"--check-config", "'no'"}));
+    CHECK(is_one_line_with(refusal_of({"--help=3"}), {"--help", "takes no value"}));
+    CHECK(is_one_line_with(
+        refusal_of({"--config=/dev/null", "--config", "/dev/null"}), {"--config", "twice"}
+    ));
     CHECK(is_one_line_with(refusal_of({"--listen", "::1", "::2"}), {"'::2'"}));
     CHECK(is_one_line_with(refusal_of({"--workers=1", "--workers=2"}), {"--workers", "'2'"}));
     CHECK(is_one_line_with(refusal_of({"--workers=1\n2"}), {"--workers", "1\\x0a2"}));
@@ -399,6 +422,14 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
         refusal_of({"--upstream", named_upstream, "--listen=::1", "--listen=[::1]@53"}),
         {"--listen", "twice"}
     ));
+}
+
+TEST_CASE("Listeners of the client that overlap are refused", "[unit][client]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--listen=127.0.0.1", "--listen=0.0.0.0"}),
+        {"--listen", "127.0.0.1@53", "0.0.0.0@53", "overlap"}
+    ));
+    CHECK(refusal_of({"--upstream", named_upstream, "--listen=::", "--listen=0.0.0.0"}).empty());
 }
 
 TEST_CASE(
