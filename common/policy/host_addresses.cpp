@@ -25,9 +25,7 @@ void HostAddresses::begin() {
     answers_ = {};
 }
 
-void HostAddresses::answered(
-    AddressFamily family, Addresses addresses, std::chrono::seconds ttl
-) {
+void HostAddresses::answered(AddressFamily family, Addresses addresses, std::chrono::seconds ttl) {
     answer(family) = Answer{std::move(addresses), ttl};
     const auto of = [this](AddressFamily it) {
         return answer(it) && !answer(it)->addresses.empty() ? answer(it)->addresses : known(it);
