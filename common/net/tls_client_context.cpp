@@ -124,6 +124,10 @@ TlsSession TlsClientContext::start_session() {
     return TlsSession(ssl.release());
 }
 
+TlsSession TlsClientContext::start_fresh_session() {
+    return TlsSession(state_->make_session().release());
+}
+
 void TlsClientContext::drop_tickets() {
     state_->tickets.clear();
     ++state_->generation;

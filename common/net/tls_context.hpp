@@ -27,6 +27,9 @@ public:
     /// REQUIRES: the context outlives the session.
     TlsSession start_session();
 
+    /// The same without a ticket, for where that may be what keeps the handshake from coming about.
+    TlsSession start_fresh_session();
+
     /// After a change of networks (P-125): forgets all tickets, also those that sessions of before
     /// still get.
     void drop_tickets();

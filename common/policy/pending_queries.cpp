@@ -78,6 +78,11 @@ PendingQueries::Found PendingQueries::match(std::uint16_t wire_id, std::uint64_t
     return {Match::found, entry.query};
 }
 
+std::optional<SlotId> PendingQueries::find(std::uint16_t wire_id) const {
+    const Entry& entry = entries_[position(wire_id)];
+    return entry.state == State::pending ? std::optional(entry.query) : std::nullopt;
+}
+
 void PendingQueries::abandon(std::uint16_t wire_id) {
     Entry& entry = entries_[position(wire_id)];
     if (entry.state == State::pending) {
@@ -87,7 +92,7 @@ void PendingQueries::abandon(std::uint16_t wire_id) {
     }
 }
 
-std::vector<SlotId> PendingQueries::take_all() {
+std::vector<SlotId> PendingQueries::pending() const {
     std::vector<SlotId> queries;
     queries.reserve(pending_);
     for (const Entry& entry : entries_) {
@@ -95,6 +100,11 @@ std::vector<SlotId> PendingQueries::take_all() {
             queries.push_back(entry.query);
         }
     }
+    return queries;
+}
+
+std::vector<SlotId> PendingQueries::take_all() {
+    std::vector<SlotId> queries = pending();
     entries_.assign(first_size, Entry{});
     pending_ = 0;
     abandoned_ = 0;
