@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 
 namespace dotpair::client {
@@ -56,7 +57,8 @@ QueryRelay::Accepted QueryRelay::accept_query(
     dns::EditableMessage editable{query.message, message.size(), layout};
     query.question_hash = layout.question_hash;
     query.original_id = dns::header::id(message);
-    query.is_written = false;
+    query.copy_count = 0;
+    query.writes = 0;
     query.losses = 0;
     query.from = from;
     query.signature = layout.signature;
@@ -108,6 +110,10 @@ bool QueryRelay::write_query(
     policy::Leg leg
 ) {
     Query& query = queries_.at(id);
+    assert(query.copy_count < max_copies);
+    if (std::ranges::count(copies(id), connection, &Written::connection) > 0) {
+        return false;
+    }
     std::uint16_t wire_id = query.original_id;
     if (query.signature == dns::Signature::sig0) {
         if (!ids.reserve_exactly(wire_id, query.question_hash, id)) {
@@ -126,9 +132,8 @@ bool QueryRelay::write_query(
     outbox.commit(
         leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
     );
-    query.connection = connection;
-    query.wire_id = wire_id;
-    query.is_written = true;
+    query.copies[query.copy_count++] = {connection, wire_id};
+    query.writes = static_cast<std::uint8_t>(std::min<int>(query.writes + 1, UINT8_MAX));
     queries_.dequeue(queue_of(id), id);
     return true;
 }
@@ -142,19 +147,48 @@ std::size_t QueryRelay::take_padding_off(dns::Bytes message) {
 }
 
 std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
-    const Query& query = queries_.at(id);
-    return query.is_written ? std::optional{Written{query.connection, query.wire_id}}
-                            : std::nullopt;
+    const auto all = copies(id);
+    return all.empty() ? std::nullopt : std::optional{all.back()};
 }
 
-bool QueryRelay::may_write_again(QueryId id) {
+std::span<const QueryRelay::Written> QueryRelay::copies(QueryId id) {
+    const Query& query = queries_.at(id);
+    return std::span(query.copies).first(query.copy_count);
+}
+
+void QueryRelay::drop_copy(QueryId id, std::uint32_t connection) {
     Query& query = queries_.at(id);
-    query.is_written = false;
-    return query.opcode == dns::Opcode::query && ++query.losses < policy::max_losses;
+    const auto end = query.copies.begin() + query.copy_count;
+    const auto left = std::remove_if(query.copies.begin(), end, [connection](const Written& copy) {
+        return copy.connection == connection;
+    });
+    query.copy_count = static_cast<std::uint8_t>(left - query.copies.begin());
+}
+
+bool QueryRelay::may_write_again(QueryId id, bool is_suspect) {
+    Query& query = queries_.at(id);
+    stop_waiting(id);  // in the company that it had
+    query.copy_count = 0;
+    query.losses = static_cast<std::uint8_t>(query.losses + (is_suspect ? 1 : 0));
+    return is_repeatable(query) && query.losses < policy::max_losses &&
+           query.writes < policy::max_writes;
+}
+
+bool QueryRelay::may_copy(QueryId id) {
+    const Query& query = queries_.at(id);
+    return is_repeatable(query) && query.writes < policy::max_writes;
 }
 
 policy::Company QueryRelay::company(QueryId id) {
     return policy::company_after(queries_.at(id).losses);
+}
+
+bool QueryRelay::watch_for_answer(QueryId id) {
+    const bool is_repeatable_one = is_repeatable(queries_.at(id));
+    if (is_repeatable_one) {
+        queries_.enqueue(watched, id);
+    }
+    return is_repeatable_one;
 }
 
 std::optional<QueryId> QueryRelay::match_answer(
@@ -173,6 +207,15 @@ std::optional<QueryId> QueryRelay::match_answer(
           : match == Match::unknown ? Unmatched::unknown
                                     : Unmatched::late;
     return std::nullopt;
+}
+
+std::optional<QueryId> QueryRelay::spoiled_by(
+    const policy::PendingQueries& ids, dns::ConstBytes answer
+) {
+    const auto query = answer.size() < sizeof(std::uint16_t)
+                           ? std::nullopt
+                           : ids.find(dns::read_u16(answer.data()));
+    return query && is_known(*query) ? query : std::nullopt;
 }
 
 dns::Bytes QueryRelay::finish_in_place(QueryId id, dns::Bytes answer) {

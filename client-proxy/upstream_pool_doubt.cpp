@@ -33,7 +33,7 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
     Connection gone = take(connection);
     gone.stream->close();
     loop_.destroy_later(std::move(gone.stream));  // it is in the middle of a call of its own
-    dial_if_needed(gone.suspects.has_value());
+    dial_for_waiting();
     return true;
 }
 

@@ -59,6 +59,8 @@ const std::multimap<std::string, std::string> bad_values = {
     {"connect-timeout", "1.5s"},
     {"idle-timeout", "-1s"},
     {"idle-timeout", "25h"},
+    {"keep-warm", "25h"},
+    {"hedge-after", "0"},
     {"tcp-idle-timeout", "soon"},
     {"workers", "0"},
     {"workers", "-1"},
@@ -126,6 +128,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "1s",
         "--idle-timeout",
         "2m",
+        "--keep-warm",
+        "5m",
+        "--hedge-after",
+        "0s",
         "--tcp-idle-timeout",
         "1h",
         "--connections-per-upstream",
@@ -158,6 +164,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.upstreams[1].plain_port == 53);
     CHECK(config.transport == policy::TransportChoice::automatic);
     CHECK(config.starttls_legacy);
+    CHECK(config.upstream_policy == policy::UpstreamPolicy::fastest);
     CHECK(config.profile == client::Profile::opportunistic);
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
@@ -167,6 +174,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
     CHECK(config.idle_timeout == 2min);
+    CHECK(config.keep_warm == 5min);
+    CHECK(config.hedge_after == 0s);
     CHECK(config.tcp_idle_timeout == 1h);
     CHECK(config.connections_per_upstream == 4);
     CHECK(config.queries_per_connection == 65536);
