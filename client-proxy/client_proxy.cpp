@@ -2,15 +2,18 @@
 #include "client-proxy/client_proxy.hpp"
 
 #include "client-proxy/client_worker.hpp"
+#include "client-proxy/network_events.hpp"
 #include "common/app/descriptors.hpp"
 #include "common/app/listening.hpp"
 #include "common/app/notify.hpp"
+#include "common/app/state_directory.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/socket_options.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,12 +80,15 @@ void log_upstream(const Workers& workers) {
         });
     };
     spdlog::info(
-        "stats upstream connections={} resumed={} failed={} records_out={} records_in={} "
+        "stats upstream connections={} resumed={} failed={} early_accepted={} early_rejected={} "
+        "records_out={} records_in={} "
         "bytes_out={} bytes_in={} "
         "written_again={} doubts={} hedged={} unmatched={}",
         count(&net::ConnectionCounters::opened),
         count(&net::ConnectionCounters::resumed),
         count(&net::ConnectionCounters::failed),
+        count(&net::ConnectionCounters::early_accepted),
+        count(&net::ConnectionCounters::early_rejected),
         count(&net::ConnectionCounters::records_out),
         count(&net::ConnectionCounters::records_in),
         count(&net::ConnectionCounters::bytes_out),
@@ -125,15 +131,30 @@ void log_stats(const Workers& workers) {
 
 int run(const Config& config) {
     app::raise_descriptor_limit(config.workers * (config.tcp_clients + spare_descriptors));
+    std::optional<app::StateDirectory> state;  // written to the end, by those that stand below
+    if (!config.state_dir.empty()) {
+        state.emplace("--state-dir", config.state_dir);
+    }
+    std::optional<TicketKeeper> tickets;
+    if (config.keeps_tickets) {
+        tickets.emplace(*state);
+    }
     Workers workers;
     std::vector<app::Worker*> running;
     for (std::size_t index = 0; index < config.workers; ++index) {
-        workers.push_back(std::make_unique<ClientWorker>(config));
+        workers.push_back(std::make_unique<ClientWorker>(config, tickets ? &*tickets : nullptr));
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));
+    std::optional<NetworkEvents> network_events;
+    if (config.network_events) {
+        network_events.emplace(config, workers);
+    }
     app::ProcessHooks hooks;
     hooks.ready = [&] {
+        if (network_events) {
+            network_events->start();
+        }
         spdlog::info("ready listen=\"{}\" workers={}", listening, config.workers);
         app::notify_ready("listening on " + listening);
     };

@@ -9,6 +9,8 @@
 namespace dotpair::client {
 namespace {
 
+constexpr std::chrono::milliseconds suspend_interval{10};
+
 QueryRelay::Settings relay_settings(const Config& config) {
     QueryRelay::Settings settings;
     settings.edns = config.edns;
@@ -27,10 +29,10 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 
 }  // namespace
 
-ClientWorker::ClientWorker(const Config& config)
+ClientWorker::ClientWorker(const Config& config, TicketKeeper* tickets)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config),
+      pool_(loop_, relay_, *this, config, tickets),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
@@ -94,7 +96,20 @@ void ClientWorker::finish_draining() {
 
 // Queries in
 
+/// At most once in a while, since it reads clocks: the few queries that slip through are moved
+/// later.
+void ClientWorker::look_for_suspend() {
+    if (!on_suspend_ || loop_.now() - looked_for_suspend_at_ < suspend_interval) {
+        return;
+    }
+    looked_for_suspend_at_ = loop_.now();
+    if (suspends_.look(net::time_slept())) {
+        on_suspend_();
+    }
+}
+
 QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport from) {
+    look_for_suspend();
     const QueryRelay::Accepted accepted = relay_.accept_query(message, from, loop_.now(), scratch_);
     using Kind = QueryRelay::Accepted::Kind;
     switch (accepted.kind) {

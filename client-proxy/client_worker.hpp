@@ -8,13 +8,16 @@
 #include "common/app/worker_group.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/latency_histogram.hpp"
+#include "common/net/network_monitor.hpp"
 #include "common/net/stream_frontend.hpp"
 #include "common/net/transfers.hpp"
 #include "common/net/udp_batch_socket.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace dotpair::client {
@@ -39,8 +42,8 @@ class ClientWorker final : public app::Worker,
                            private net::Transfers::Handler,
                            private UpstreamPool::Handler {
 public:
-    /// REQUIRES: `config` outlives the worker.
-    explicit ClientWorker(const Config& config);
+    /// `tickets` may be null. REQUIRES: both outlive the worker.
+    ClientWorker(const Config& config, TicketKeeper* tickets);
     ~ClientWorker() override;
 
     /// Opens UDP and TCP on one address; throws boost::system::system_error.
@@ -50,6 +53,15 @@ public:
 
     void start() override;
     void drain() override;
+
+    /// `on_suspend` is called, on the worker's thread, when a query shows that the system has
+    /// slept. Before start().
+    void watch_for_suspends(std::function<void()> on_suspend) {
+        on_suspend_ = std::move(on_suspend);
+    }
+
+    /// See UpstreamPool::network_changed().
+    std::size_t network_changed() { return pool_.network_changed(); }
 
     const ClientCounters& counters() const { return counters_; }
 
@@ -68,6 +80,7 @@ private:
     };
 
     net::StreamFrontend::Settings stream_settings();
+    void look_for_suspend();
     QueryRelay::Accepted accept(dns::ConstBytes message, Transport from);
     void remember(QueryId query, ReturnTo to);
     void start_transfer(QueryId query, const net::TransferClient& client);
@@ -110,6 +123,9 @@ private:
     std::vector<std::uint8_t> scratch_;
     net::DeadlineTimer deadline_;
     net::DeadlineTimer drain_end_;
+    std::function<void()> on_suspend_;
+    policy::SuspendWatch suspends_{net::time_slept()};
+    policy::TimePoint looked_for_suspend_at_{};
     bool draining_ = false;
     app::RateLimitedLog log_{3, std::chrono::seconds(10)};
 };

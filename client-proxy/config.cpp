@@ -3,6 +3,7 @@
 
 #include "common/app/hop_options.hpp"
 #include "common/app/options.hpp"
+#include "common/app/state_directory.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -81,6 +82,30 @@ void bind_tcp(app::OptionSet& options, Config& config) {
         config.tcp_fastopen,
         {{"off", false}, {"on", true}},
         "send the TLS ClientHello in the SYN, where kernel and server allow it"
+    );
+    options.choice<bool>(
+        "early-data",
+        config.early_data,
+        {{"off", false}, {"on", true}},
+        "on: ask along with the ClientHello, where the server knows us and takes it"
+    );
+    options.choice<bool>(
+        "network-events",
+        config.network_events,
+        {{"off", false}, {"on", true}},
+        "renew connections and forget failures when addresses, routes or links change, and after a "
+        "suspend"
+    );
+}
+
+void bind_state(app::OptionSet& options, Config& config) {
+    options.directory(
+        "state-dir",
+        config.state_dir,
+        app::with_default(
+            "keeps what is of use after a restart; made if absent",
+            "that of systemd, STATE_DIRECTORY, or nothing is kept"
+        )
     );
 }
 
@@ -238,9 +263,14 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
     bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
+    bind_state(options, config);
     options.process_options(config.log_level, config.check_only);
     if (!options.read(argc, argv)) {
         return std::nullopt;
+    }
+    config.keeps_tickets = !config.state_dir.empty();
+    if (config.state_dir.empty()) {
+        config.state_dir = app::StateDirectory::of_service();
     }
     check(config);
     config.listen_by_default = config.listen.empty();

@@ -30,7 +30,9 @@ struct Config {
     std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool tcp_fastopen = true;  // towards upstreams, never towards apps
+    bool tcp_fastopen = true;    // towards upstreams, never towards apps
+    bool early_data = false;     // towards upstreams
+    bool network_events = true;  // connections are renewed when the network changes
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{
@@ -53,6 +55,8 @@ struct Config {
     std::size_t transfers = 16;  // zone transfers under way, per worker
 
     std::string log_level = "info";
+    std::string state_dir;              // empty: nothing outlives the process
+    bool keeps_tickets = false;         // in there, since the directory was asked for by name
     bool check_only = false;            // --check-config
     std::vector<std::string> warnings;  // what works but deserves a look; logged at start
 };

@@ -63,6 +63,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.from = from;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
+    query.is_replay_safe = policy::is_replay_safe(message, layout);
     query.wishes = policy::read_wishes(message, layout);
     query.opt_added = false;
     query.is_padded = false;
@@ -146,51 +147,6 @@ std::size_t QueryRelay::take_padding_off(dns::Bytes message) {
     return editable.size;
 }
 
-std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
-    const auto all = copies(id);
-    return all.empty() ? std::nullopt : std::optional{all.back()};
-}
-
-std::span<const QueryRelay::Written> QueryRelay::copies(QueryId id) {
-    const Query& query = queries_.at(id);
-    return std::span(query.copies).first(query.copy_count);
-}
-
-void QueryRelay::drop_copy(QueryId id, std::uint32_t connection) {
-    Query& query = queries_.at(id);
-    const auto end = query.copies.begin() + query.copy_count;
-    const auto left = std::remove_if(query.copies.begin(), end, [connection](const Written& copy) {
-        return copy.connection == connection;
-    });
-    query.copy_count = static_cast<std::uint8_t>(left - query.copies.begin());
-}
-
-bool QueryRelay::may_write_again(QueryId id, bool is_suspect) {
-    Query& query = queries_.at(id);
-    stop_waiting(id);  // in the company that it had
-    query.copy_count = 0;
-    query.losses = static_cast<std::uint8_t>(query.losses + (is_suspect ? 1 : 0));
-    return is_repeatable(query) && query.losses < policy::max_losses &&
-           query.writes < policy::max_writes;
-}
-
-bool QueryRelay::may_copy(QueryId id) {
-    const Query& query = queries_.at(id);
-    return is_repeatable(query) && query.writes < policy::max_writes;
-}
-
-policy::Company QueryRelay::company(QueryId id) {
-    return policy::company_after(queries_.at(id).losses);
-}
-
-bool QueryRelay::watch_for_answer(QueryId id) {
-    const bool is_repeatable_one = is_repeatable(queries_.at(id));
-    if (is_repeatable_one) {
-        queries_.enqueue(watched, id);
-    }
-    return is_repeatable_one;
-}
-
 std::optional<QueryId> QueryRelay::match_answer(
     policy::PendingQueries& ids, dns::ConstBytes answer, Unmatched& why
 ) {
@@ -207,15 +163,6 @@ std::optional<QueryId> QueryRelay::match_answer(
           : match == Match::unknown ? Unmatched::unknown
                                     : Unmatched::late;
     return std::nullopt;
-}
-
-std::optional<QueryId> QueryRelay::spoiled_by(
-    const policy::PendingQueries& ids, dns::ConstBytes answer
-) {
-    const auto query = answer.size() < sizeof(std::uint16_t)
-                           ? std::nullopt
-                           : ids.find(dns::read_u16(answer.data()));
-    return query && is_known(*query) ? query : std::nullopt;
 }
 
 dns::Bytes QueryRelay::finish_in_place(QueryId id, dns::Bytes answer) {

@@ -108,6 +108,18 @@ public:
     /// asked twice (QUERY, NOTIFY), and has not been written too often.
     bool may_copy(QueryId query);
 
+    /// Asking it twice does no more than asking it once (P-114).
+    bool is_repeatable(QueryId query) { return is_repeatable(queries_.at(query)); }
+
+    bool was_written(QueryId query) { return queries_.at(query).writes > 0; }
+
+    /// It may travel as early data.
+    bool is_replay_safe(QueryId query) { return queries_.at(query).is_replay_safe; }
+
+    /// What is replay safe was written where nobody read it: it waits once more, and this counts as
+    /// no loss.
+    void take_back(QueryId query, std::uint32_t connection);
+
     /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
     enum class Unmatched : std::uint8_t { malformed, unknown, late, wrong_question };
     std::optional<QueryId> match_answer(
@@ -194,6 +206,7 @@ private:
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
         policy::HopWishes wishes;
+        bool is_replay_safe = false;
         bool opt_added = false;
         bool is_padded = false;
     };

@@ -25,7 +25,11 @@ std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
 }  // namespace
 
 UpstreamPool::UpstreamPool(
-    net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config
+    net::EventLoop& loop,
+    QueryRelay& relay,
+    Handler& handler,
+    const Config& config,
+    TicketKeeper* tickets
 )
     : loop_(loop),
       relay_(relay),
@@ -54,7 +58,11 @@ UpstreamPool::UpstreamPool(
             {address,
              label_of(address),
              identity.is_known(),
-             net::TlsClientContext(identity),
+             net::TlsClientContext(
+                 identity, tickets ? tickets->shelf_of(identity, address.endpoint) : nullptr
+             ),
+             {},
+             {},
              {},
              {},
              {},
@@ -72,6 +80,7 @@ void UpstreamPool::send(QueryId query) {
     watch_for_answer(query);
     if (!write_in_turn(query) && !write(query)) {
         relay_.wait(query);
+        write_meanwhile(query);
         dial_for_waiting();
     }
 }
@@ -102,6 +111,7 @@ bool UpstreamPool::write_on(Connection& connection, QueryId query) {
         take_back(query, copies.front());
     }
     const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
+    const bool is_again = relay_.was_written(query);
     if (!relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
         return false;
     }
@@ -110,6 +120,14 @@ bool UpstreamPool::write_on(Connection& connection, QueryId query) {
     }
     upstreams_[stream.peer()].used_at = loop_.now();
     stream.queries_changed();
+    if (is_again) {
+        counters_.written_again.add();
+        const QueryRelay::Written first = relay_.copies(query).front();
+        const Connection* const before = find(first.connection);
+        if (before != nullptr && before->is_outdated && !connection.is_outdated) {
+            take_back(query, first);  // it may end
+        }
+    }
     return true;
 }
 
@@ -147,17 +165,20 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     race_.opened(
         connection.peer(), connection.watch().rtt(), loop_.now() - find(connection).dialed_at
     );
+    upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
     const bool is_clear = !connection.is_encrypted();
     spdlog::info(
-        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={}",
+        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={} "
+        "early_data={}",
         upstream.label,
         name_of(find(connection).transport),
         is_clear ? "none" : facts.version,
         is_clear ? "none" : facts.cipher,
         facts.alpn.empty() ? "none" : facts.alpn,
         facts.resumed ? "yes" : "no",
-        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no"
+        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no",
+        name_of(facts.early_data)
     );
     upstream.last_error.clear();
     measure(connection.peer());
@@ -166,12 +187,16 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         const std::size_t peer = connection.peer();
         const bool is_shared = !find(connection).suspects;
+        for (const QueryId query : connection.ids().pending()) {
+            relay_.stop_waiting(query);  // what early data brought here
+        }
         write_waiting();
         if (is_shared) {
             close_losers(peer);
         }
         keep_spare(peer);
         write_hedges();
+        retire_outdated();
     }
 }
 
@@ -195,7 +220,8 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     }
     take_back_others(*query, from.number);
     handler_.on_answer(*query, answer);
-    if (const auto told = relay_.take_idle_time()) {
+    const auto told = relay_.take_idle_time();
+    if (told && !find(connection).is_outdated) {
         connection.limit_idle_time(*told);
     }
     return true;

@@ -3,11 +3,13 @@
 
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
+#include "client-proxy/ticket_keeper.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
 #include "common/policy/dial_race.hpp"
+#include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
 #include "common/policy/path_watch.hpp"
 #include "common/policy/transport_memory.hpp"
@@ -48,8 +50,14 @@ public:
         virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
     };
 
-    /// Throws ConfigError (CA file). REQUIRES: all outlive the pool.
-    UpstreamPool(net::EventLoop& loop, QueryRelay& relay, Handler& handler, const Config& config);
+    /// Throws ConfigError (CA file). `tickets` may be null. REQUIRES: all outlive the pool.
+    UpstreamPool(
+        net::EventLoop& loop,
+        QueryRelay& relay,
+        Handler& handler,
+        const Config& config,
+        TicketKeeper* tickets
+    );
     ~UpstreamPool() override;
 
     /// Writes the query, or lets it wait for a connection.
@@ -62,6 +70,13 @@ public:
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt);
     void transfer_target_failed(std::size_t peer, const std::string& reason);
 
+    /// The ways to the upstreams are others than before, or what went over them is lost: forgets
+    /// what was learned on them (tickets, failures, idle times), and renews connections. Those that
+    /// are open make way for fresh ones as soon as these open, and meanwhile go on: nobody can tell
+    /// whether they still reach anybody. What was asked on them is asked again on the fresh ones.
+    /// Returns how many were open.
+    std::size_t network_changed();
+
     /// For transfers as well: the same peers, the same bounds.
     const net::ConnectionSettings& connection_settings() const { return settings_; }
 
@@ -71,6 +86,7 @@ private:
     static constexpr std::chrono::seconds shaky_period{30};
 
     static const char* name_of(policy::UpstreamTransport transport);
+    static const char* name_of(net::EarlyData fate);
 
     struct Upstream {
         net::UpstreamAddress address;
@@ -85,6 +101,7 @@ private:
         policy::TimePoint shaky_until{};  // connections to it were lost with queries on them
         policy::TimePoint used_at{};      // the last query
         policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
+        policy::EarlyDataMemory early_data;
     };
 
     struct Connection {
@@ -92,7 +109,9 @@ private:
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
         bool is_plain = false;  // dialed without Fast Open and ticket
+        bool sent_early = false;
         bool has_opened = false;
+        bool is_outdated = false;  // since the network changed
         policy::TimePoint dialed_at{};
         policy::TimePoint answered_at{};
         policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
@@ -108,7 +127,11 @@ private:
         bool is_useful() const { return !stream->is_retiring() && !is_in_doubt(); }
 
         bool can_take(policy::Company company) const {
-            return !is_in_doubt() && suspects.has_value() == policy::is_suspect(company) &&
+            return !is_in_doubt() && would_take(company);
+        }
+
+        bool would_take(policy::Company company) const {
+            return suspects.has_value() == policy::is_suspect(company) &&
                    stream->can_take_query() &&
                    (!suspects || suspects->admits(company, stream->ids().pending_count()));
         }
@@ -143,9 +166,20 @@ private:
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
     net::Endpoint endpoint_of(const Upstream& upstream, policy::UpstreamTransport transport) const;
-    net::Security secure(Upstream& upstream, policy::UpstreamTransport transport);
-    net::TlsSession start_session(Upstream& upstream) const;
+    net::Security secure(
+        Upstream& upstream, policy::UpstreamTransport transport, bool may_be_early = false
+    );
+    net::TlsSession start_session(Upstream& upstream, bool may_be_early = false) const;
+    bool may_be_early(
+        const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
+    );
+    void early_data_lost(
+        const net::QueryConnection& connection,
+        std::uint32_t number,
+        const std::vector<QueryId>& queries
+    );
     net::TlsSession start_fresh_session(Upstream& upstream) const;
+    void take_back(const std::vector<QueryId>& queries, std::uint32_t connection);
     void note_transport(Connection& opened);
     bool has_other_transport(
         std::size_t upstream,
@@ -156,6 +190,9 @@ private:
     void retire_clear_ones(std::size_t upstream);
     void look_for_better(Connection& clear);
     void warn_of_downgrade(std::size_t upstream) const;
+    void write_meanwhile(QueryId query);
+    void make_outdated(Connection& connection);
+    void retire_outdated();
     bool is_anybody_waiting() const;
     void drop_used_up();
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
@@ -196,6 +233,8 @@ private:
     Connection* find(std::uint32_t number);
 
     void on_connected(net::QueryConnection& connection) override;
+    void on_early_room(net::QueryConnection& connection, std::size_t octets) override;
+    void on_early_rejected(net::QueryConnection& connection) override;
     bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;

@@ -42,7 +42,14 @@ void UpstreamPool::on_disconnected(
     const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
     race_at_ = {};
-    const std::vector<QueryId> unanswered = gone->ids().take_all();
+    std::vector<QueryId> unanswered = gone->ids().take_all();
+    if (!lost.has_opened && !unanswered.empty()) {
+        early_data_lost(*gone, lost.number, std::exchange(unanswered, {}));
+    }
+    if (lost.is_outdated) {
+        write_again(lost, unanswered, "the network changed before it was answered");
+        return;
+    }
     if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
         upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
     }
@@ -104,7 +111,6 @@ void UpstreamPool::write_again(
             continue;  // in flight elsewhere
         }
         if (relay_.may_write_again(query, !lost.was_in_doubt)) {
-            counters_.written_again.add();
             relay_.wait(query);
         } else {
             handler_.on_query_failed(

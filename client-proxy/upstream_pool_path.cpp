@@ -75,7 +75,6 @@ void UpstreamPool::suspend(Connection& connection) {
     });
     std::ranges::sort(unanswered, {}, [this](QueryId query) { return relay_.accepted_at(query); });
     for (const QueryId query : unanswered) {
-        counters_.written_again.add();
         relay_.wait(query);
     }
 }
@@ -94,6 +93,9 @@ void UpstreamPool::relieve(std::size_t upstream) {
 
 /// It was only late. What could not be written elsewhere meanwhile need not be.
 void UpstreamPool::doubt_ended(Connection& connection) {
+    if (connection.is_outdated) {
+        return;
+    }
     spdlog::debug("upstream path works addr={}", upstreams_[connection.stream->peer()].label);
     connection.doubted_since = policy::TimePoint::max();
     for (const QueryId query : connection.stream->ids().pending()) {
@@ -106,7 +108,10 @@ void UpstreamPool::doubt_ended(Connection& connection) {
 void UpstreamPool::close_overtaken() {
     std::vector<std::uint32_t> overtaken;
     for (const Connection& connection : connections_) {
-        if (!connection.is_in_doubt()) {
+        const bool is_silent =
+            connection.is_in_doubt() &&
+            (!connection.is_outdated || connection.stream->watch().is_in_doubt());
+        if (!is_silent) {
             continue;
         }
         const policy::TimePoint since = connection.doubted_since;

@@ -80,7 +80,8 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
                 ++used;
             } else {
                 ++retiring;
-                candidate.is_silent = candidate.is_silent || connection.is_in_doubt();
+                candidate.is_silent =
+                    candidate.is_silent || (connection.is_in_doubt() && !connection.is_outdated);
             }
         }
         const std::size_t room = config_.connections_per_upstream;
@@ -266,7 +267,9 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
     const bool is_fresh = is_plain && transport == policy::UpstreamTransport::tls;
     stream->connect(
-        endpoint_of(to, transport), is_fresh ? start_fresh_session(to) : secure(to, transport)
+        endpoint_of(to, transport),
+        is_fresh ? start_fresh_session(to)
+                 : secure(to, transport, may_be_early(to, transport, for_suspects))
     );
     if (!for_suspects) {
         race_.dialed(upstream, count_dials(upstream) == 0, loop_.now(), loop_.random_fraction());

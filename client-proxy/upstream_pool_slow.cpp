@@ -56,7 +56,6 @@ void UpstreamPool::look_at_slow(QueryId query) {
 /// batch; should the answer come after all, the first counts.
 void UpstreamPool::ask_again(std::size_t upstream, QueryId query) {
     if (relay_.copies(query).size() < QueryRelay::max_copies && relay_.may_copy(query)) {
-        counters_.written_again.add();
         upstreams_[upstream].shaky_until = loop_.now() + shaky_period;
         relay_.wait(query);
     }

@@ -39,10 +39,12 @@ net::Endpoint UpstreamPool::endpoint_of(const Upstream& upstream, UpstreamTransp
     return endpoint;
 }
 
-net::Security UpstreamPool::secure(Upstream& upstream, UpstreamTransport transport) {
+net::Security UpstreamPool::secure(
+    Upstream& upstream, UpstreamTransport transport, bool may_be_early
+) {
     switch (transport) {
         case UpstreamTransport::tls:
-            return start_session(upstream);
+            return start_session(upstream, may_be_early);
         case UpstreamTransport::plain:
             return std::nullopt;
         case UpstreamTransport::starttls:
@@ -59,8 +61,8 @@ net::Security UpstreamPool::secure(Upstream& upstream, UpstreamTransport transpo
     );
 }
 
-net::TlsSession UpstreamPool::start_session(Upstream& upstream) const {
-    net::TlsSession session = upstream.tls.start_session();
+net::TlsSession UpstreamPool::start_session(Upstream& upstream, bool may_be_early) const {
+    net::TlsSession session = upstream.tls.start_session(may_be_early);
     if (policy::pads_records(config_.padding)) {
         session.pad_records(dns::query_padding_block);
     }

@@ -20,7 +20,8 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     policy::SlotId client,
     policy::TimePoint now,
     dns::Bytes scratch,
-    policy::Leg leg
+    policy::Leg leg,
+    policy::Timing timing
 ) {
     const dns::Layout layout = dns::inspect(message);
     const policy::HopWishes wishes = policy::read_wishes(message, layout);
@@ -42,6 +43,11 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
         case policy::Intake::query:
         case policy::Intake::transfer:
             break;
+    }
+    if (timing == policy::Timing::early && !policy::is_replay_safe(message, layout)) {
+        return answered(
+            {dns::Rcode::refused, dns::extended_error::too_early, "ask again behind the handshake"}
+        );
     }
     const auto id = queries_.add(now + settings_.query_timeout);
     if (!id) {

@@ -62,13 +62,15 @@ public:
     }
 
     /// Takes a message of a client. REQUIRES: message.size() >= header_size; scratch.size() >=
-    /// max_own_answer, apart from `message`. `leg`: what it came on, and its answer goes on.
+    /// max_own_answer, apart from `message`. `leg`: what it came on, and its answer goes on. Early,
+    /// what must not be repeated is answered REFUSED (RFC 9250 section 4.5).
     Accepted accept_query(
         dns::ConstBytes message,
         policy::SlotId client,
         policy::TimePoint now,
         dns::Bytes scratch,
-        policy::Leg leg = policy::Leg::tls
+        policy::Leg leg = policy::Leg::tls,
+        policy::Timing timing = policy::Timing::ordinary
     );
 
     /// What the backend is asked, with room to set the ID. Stays in place until the query ends.

@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 constexpr std::uint16_t dns_port = 53;
 constexpr std::uint16_t dot_port = 853;
 constexpr std::size_t most_workers = 1024;
+constexpr std::size_t most_hellos = std::size_t{1} << 24;
 
 void bind_addresses(app::OptionSet& options, Config& config) {
     options.endpoints(
@@ -122,6 +123,27 @@ void bind_tls(app::OptionSet& options, Config& config) {
     );
 }
 
+void bind_early_data(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "early-data",
+        config.tls.early_data,
+        {{"off", false}, {"on", true}},
+        "on: take what a client that was here before asks along with its ClientHello"
+    );
+    options.duration(
+        "early-data-delay",
+        config.tls.early_data_delay,
+        24h,
+        "from the start until any early data is taken"
+    );
+    options.count(
+        "early-data-hellos",
+        config.tls.early_data_hellos,
+        most_hellos,
+        "ClientHellos with early data in 20 s, by which copies are known; beyond, none is taken"
+    );
+}
+
 void check_plain(const Config& config) {
     if (config.starttls && config.listen_plain.empty()) {
         throw ConfigError("--starttls: 'on' needs a --listen-plain to begin on");
@@ -145,6 +167,13 @@ void check_tls(const net::TlsServerSettings& tls) {
     if (!tls.ocsp_files.empty() && tls.certificate_files.empty()) {
         throw ConfigError(
             fmt::format("--ocsp: {} needs its --cert", app::in_quotes(tls.ocsp_files.front()))
+        );
+    }
+    if (tls.early_data && !tls.ticket_keys_file.empty()) {
+        throw ConfigError(
+            "--early-data: 'on' does not go with --ticket-keys: another server with these keys "
+            "would "
+            "take a copy of what this one has taken"
         );
     }
     if (tls.ticket_lifetime < 1s) {
@@ -265,6 +294,7 @@ std::optional<Config> read_config(
     );
     bind_addresses(options, config);
     bind_tls(options, config);
+    bind_early_data(options, config);
     bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);

@@ -163,12 +163,15 @@ void log_clients(const Workers& workers) {
         });
     };
     spdlog::info(
-        "stats clients connections={} resumed={} failed={} refused={} short_frames={} "
+        "stats clients connections={} resumed={} failed={} early_accepted={} early_rejected={} "
+        "refused={} short_frames={} "
         "records_in={} records_out={} "
         "bytes_in={} bytes_out={}",
         count(&net::ConnectionCounters::opened),
         count(&net::ConnectionCounters::resumed),
         count(&net::ConnectionCounters::failed),
+        count(&net::ConnectionCounters::early_accepted),
+        count(&net::ConnectionCounters::early_rejected),
         front(&net::FrontendCounters::refused),
         front(&net::FrontendCounters::short_frames),
         count(&net::ConnectionCounters::records_in),

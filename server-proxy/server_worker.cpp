@@ -104,10 +104,10 @@ void ServerWorker::finish_draining() {
 // Queries in
 
 AnswerRelay::Accepted ServerWorker::accept(
-    dns::ConstBytes message, policy::SlotId client, policy::Leg from
+    dns::ConstBytes message, policy::SlotId client, policy::Leg from, policy::Timing timing
 ) {
     const AnswerRelay::Accepted accepted =
-        relay_.accept_query(message, client, loop_.now(), scratch_, from);
+        relay_.accept_query(message, client, loop_.now(), scratch_, from, timing);
     using Kind = AnswerRelay::Accepted::Kind;
     switch (accepted.kind) {
         case Kind::not_a_query:
@@ -128,8 +128,12 @@ AnswerRelay::Accepted ServerWorker::accept(
 }
 
 void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
-    const AnswerRelay::Accepted accepted =
-        accept(message, client.id(), client.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp);
+    const AnswerRelay::Accepted accepted = accept(
+        message,
+        client.id(),
+        client.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp,
+        client.is_early() ? policy::Timing::early : policy::Timing::ordinary
+    );
     using Kind = AnswerRelay::Accepted::Kind;
     if (accepted.kind == Kind::query) {
         client.query_begun();
@@ -218,10 +222,18 @@ void ServerWorker::adapt_idle_time() {
     relay_.set_keepalive(draining_ ? policy::Duration::zero() : idle_time_);
 }
 
-void ServerWorker::on_client_opened(net::ClientConnection& client) {
+void ServerWorker::pad_from_the_start(net::ClientConnection& client) const {
     if (config_.padding == policy::Padding::record) {
         client.pad_records(dns::answer_padding_block);
     }
+}
+
+void ServerWorker::on_client_early(net::ClientConnection& client) {
+    pad_from_the_start(client);
+}
+
+void ServerWorker::on_client_opened(net::ClientConnection& client) {
+    pad_from_the_start(client);
     adapt_idle_time();
     client.set_idle_timeout(idle_time_);
     const net::TlsFacts facts = client.tls_facts();

@@ -62,16 +62,23 @@ public:
 
 private:
     net::StreamFrontend::Settings client_settings();
-    AnswerRelay::Accepted accept(dns::ConstBytes message, policy::SlotId client, policy::Leg from);
+    AnswerRelay::Accepted accept(
+        dns::ConstBytes message,
+        policy::SlotId client,
+        policy::Leg from,
+        policy::Timing timing = policy::Timing::ordinary
+    );
     void start_transfer(QueryId query, const net::TransferClient& client);
     void queue_datagram(QueryId query, dns::ConstBytes answer);
     void end_with(QueryId query, const dns::ErrorReason& reason);
     void expire();
     void finish_draining();
     void adapt_idle_time();
+    void pad_from_the_start(net::ClientConnection& client) const;
 
     void on_stream_query(net::ClientConnection& client, dns::Bytes message) override;
     void on_client_opened(net::ClientConnection& client) override;
+    void on_client_early(net::ClientConnection& client) override;
     void on_client_drained(policy::SlotId client) override;
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/app/options.hpp"
 
+#include "common/app/state_directory.hpp"
 #include "common/app/toml_file.hpp"
 
 #include <spdlog/fmt/fmt.h>
@@ -140,6 +141,13 @@ void OptionSet::size(
 void OptionSet::file(const std::string& name, std::string& field, const std::string& help) {
     add(name, "FILE", help).apply = [&field](const std::string& option, const std::string& text) {
         check_readable(option, text);
+        field = text;
+    };
+}
+
+void OptionSet::directory(const std::string& name, std::string& field, const std::string& help) {
+    add(name, "DIR", help).apply = [&field](const std::string& option, const std::string& text) {
+        StateDirectory::check(option, text);
         field = text;
     };
 }

@@ -63,6 +63,8 @@ public:
     );
     /// A file that can be read when the program starts.
     void file(const std::string& name, std::string& field, const std::string& help);
+    /// A directory of the program's own, as StateDirectory takes it.
+    void directory(const std::string& name, std::string& field, const std::string& help);
     /// Repeatable. The values replace what `field` holds; one that comes twice is refused.
     void endpoints(
         const std::string& name,

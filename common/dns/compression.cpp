@@ -9,7 +9,6 @@ namespace dotpair::dns {
 namespace {
 
 constexpr std::size_t max_pointer_target = 0x3FFF;
-constexpr std::uint8_t pointer_bits = 0xC0;
 
 /// Where the names of a type's RDATA stand: `names` of them in a row, behind `skipped` octets and
 /// `strings` character strings.

@@ -11,12 +11,6 @@
 namespace dotpair::dns {
 namespace {
 
-constexpr std::size_t class_offset = 2;  // from the TYPE field on
-constexpr std::size_t extended_rcode_offset = 4;
-constexpr std::size_t rdlength_offset = 8;
-constexpr std::size_t record_fields_size = 10;
-constexpr std::size_t additional_count_offset = 10;
-
 bool is_hop_option(std::uint16_t code) {
     return code == option_code::keepalive || code == option_code::padding;
 }
@@ -66,8 +60,8 @@ private:
 OptView view_record(ConstBytes message, std::size_t begin, std::size_t end) {
     const std::size_t fields = skip_name(message, begin);
     OptView view;
-    view.udp_size = read_u16(&message[fields + class_offset]);
-    view.extended_rcode = message[fields + extended_rcode_offset];
+    view.udp_size = read_u16(&message[fields + opt_field::udp_size]);
+    view.extended_rcode = message[fields + opt_field::extended_rcode];
     OptionCursor options(message, fields + record_fields_size, end);
     bool more = true;
     while (more) {
@@ -109,7 +103,7 @@ bool any_opt_has_hop_option(ConstBytes message) {
 }
 
 void set_additional_count(EditableMessage& message, std::size_t count) {
-    write_u16(&message.storage[additional_count_offset], count);
+    write_u16(&message.storage[header::additional_count_offset], count);
 }
 
 /// Moves the records behind OPT, the pointers in the message being right already.
@@ -126,7 +120,7 @@ bool move_pointers_of(EditableMessage& message, const Splice& splice) {
 void write_rdlength(EditableMessage& message) {
     const std::size_t fields = message.layout.opt_begin + 1;
     const std::size_t data_begin = fields + record_fields_size;
-    write_u16(&message.storage[fields + rdlength_offset], message.layout.opt_end - data_begin);
+    write_u16(&message.storage[fields + opt_field::rdlength], message.layout.opt_end - data_begin);
 }
 
 /// From the first hop-by-hop option to the end of OPT. REQUIRES: there is one; OPT is well formed.
@@ -239,7 +233,7 @@ Edit add_opt(EditableMessage& message, std::uint16_t udp_size) {
     std::uint8_t* const opt = message.storage.data() + message.size;
     std::fill_n(opt, empty_opt_size, std::uint8_t{0});
     write_u16(opt + 1, rr_type::opt);
-    write_u16(opt + 1 + class_offset, udp_size);
+    write_u16(opt + 1 + opt_field::udp_size, udp_size);
     message.layout.opt_count = 1;
     message.layout.opt_begin = message.size;
     message.size += empty_opt_size;

@@ -19,6 +19,22 @@ inline constexpr std::uint16_t extended_error = 15;  // RFC 8914
 
 inline constexpr std::size_t option_header_size = 4;
 inline constexpr std::size_t empty_opt_size = 11;
+
+/// Where an OPT has its parts (RFC 6891 section 6.1.2), counted from the TYPE field.
+namespace opt_field {
+inline constexpr std::size_t udp_size = 2;
+inline constexpr std::size_t extended_rcode = 4;
+inline constexpr std::size_t version = 5;
+inline constexpr std::size_t flags = 6;
+inline constexpr std::size_t rdlength = 8;
+}  // namespace opt_field
+
+inline constexpr std::uint16_t do_bit = 0x8000;  // of the flags
+
+/// What an OPT of ours says, where nobody else has said it: it passes any path unfragmented, and
+/// limits nothing on a stream.
+inline constexpr std::uint16_t own_udp_size = 1232;
+
 inline constexpr std::size_t query_padding_block = 128;   // RFC 8467 section 4.1
 inline constexpr std::size_t answer_padding_block = 468;  // RFC 8467 section 4.1
 

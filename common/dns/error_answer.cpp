@@ -9,9 +9,6 @@
 namespace dotpair::dns {
 namespace {
 
-/// What passes any path unfragmented. It limits nothing here: the next query names its own size.
-constexpr std::uint16_t own_udp_size = 1232;
-
 constexpr std::size_t max_question_size = 255 + 4;  // RFC 1035 section 2.3.4
 constexpr std::size_t info_code_size = 2;           // RFC 8914 section 2
 static_assert(
@@ -21,17 +18,8 @@ static_assert(
 );
 static_assert(max_error_answer <= default_udp_size);
 
-constexpr std::uint8_t qr_bit = 0x80;
-constexpr std::uint8_t opcode_bits = 0x78;
-constexpr std::uint8_t tc_bit = 0x02;
-constexpr std::uint8_t rd_bit = 0x01;
-constexpr std::uint8_t ra_bit = 0x80;
-constexpr std::uint8_t cd_bit = 0x10;
-constexpr std::size_t flags_offset = 2;
-constexpr std::size_t counts_offset = 4;
-constexpr std::size_t additional_count_offset = 10;
-constexpr std::size_t edns_flags_offset = 7;  // from the first octet of an OPT of ours
-constexpr std::uint8_t do_bit = 0x80;
+using header::counts_offset;
+using header::flags_offset;
 
 std::uint8_t bits(std::uint8_t octet, std::uint8_t mask) {
     return static_cast<std::uint8_t>(octet & mask);
@@ -41,9 +29,12 @@ void write_header(ConstBytes query, Rcode rcode, Bytes out) {
     write_u16(out.data(), header::id(query));
     const bool is_query = header::opcode(query) == Opcode::query;
     const std::uint8_t* const flags = &query[flags_offset];
-    out[flags_offset] = static_cast<std::uint8_t>(qr_bit | bits(flags[0], opcode_bits | rd_bit));
-    out[flags_offset + 1] =
-        static_cast<std::uint8_t>((is_query ? ra_bit : 0U) | bits(flags[1], cd_bit));
+    out[flags_offset] = static_cast<std::uint8_t>(
+        header::qr_bit | bits(flags[0], header::opcode_bits | header::rd_bit)
+    );
+    out[flags_offset + 1] = static_cast<std::uint8_t>(
+        (is_query ? header::ra_bit : 0U) | bits(flags[1], header::cd_bit)
+    );
     header::set_rcode(out, rcode);
     std::fill_n(&out[counts_offset], header_size - counts_offset, std::uint8_t{0});
 }
@@ -83,7 +74,7 @@ void add_extended_error(EditableMessage& answer, const ErrorReason& reason) {
 /// The DO bit of the query is repeated (RFC 3225 section 3).
 bool asks_for_dnssec(ConstBytes query, const Layout& layout) {
     const std::size_t fields = skip_name(query, layout.opt_begin);
-    return bits(query[fields + edns_flags_offset - 1], do_bit) != 0;
+    return (read_u16(&query[fields + opt_field::flags]) & do_bit) != 0;
 }
 
 /// Header alone, as the answer to what we cannot read.
@@ -108,7 +99,7 @@ void cut_to_question(EditableMessage& answer, std::size_t limit) {
     }
     answer.size = layout.question_end + (keeps_opt ? opt_size : 0);
     std::fill_n(&answer.storage[counts_offset + 2], 6, std::uint8_t{0});
-    write_u16(&answer.storage[additional_count_offset], keeps_opt ? 1 : 0);
+    write_u16(&answer.storage[header::additional_count_offset], keeps_opt ? 1 : 0);
 }
 
 }  // namespace
@@ -129,7 +120,7 @@ std::size_t make_error_answer(ConstBytes query, const ErrorReason& reason, Bytes
     answer.layout = inspect(answer.bytes());
     if (layout.complete && layout.opt_count == 1 && add_opt(answer, own_udp_size) == Edit::done) {
         if (asks_for_dnssec(query, layout)) {
-            out[answer.layout.opt_begin + edns_flags_offset] = do_bit;
+            write_u16(&out[answer.layout.opt_begin + 1 + opt_field::flags], do_bit);
         }
         add_extended_error(answer, reason);
     }
@@ -149,7 +140,7 @@ void truncate_answer(EditableMessage& answer, std::size_t udp_size) {
     } else {
         cut_to_header(answer);
     }
-    answer.storage[flags_offset] |= tc_bit;
+    answer.storage[flags_offset] |= header::tc_bit;
     answer.layout = inspect(answer.bytes());
 }
 

@@ -20,6 +20,7 @@ inline constexpr std::uint16_t not_supported = 21;
 inline constexpr std::uint16_t no_reachable_authority = 22;
 inline constexpr std::uint16_t network_error = 23;
 inline constexpr std::uint16_t invalid_data = 24;
+inline constexpr std::uint16_t too_early = 26;  // RFC 9250 section 8.3
 }  // namespace extended_error
 
 /// Why we answer ourselves. `text` names the source of the error; what stands behind a semicolon in

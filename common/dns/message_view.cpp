@@ -7,10 +7,6 @@
 namespace dotpair::dns {
 namespace {
 
-constexpr std::size_t question_fields_size = 4;  // QTYPE and QCLASS
-constexpr std::size_t record_fields_size = 10;   // TYPE, CLASS, TTL and RDLENGTH
-
-constexpr std::uint8_t pointer_bits = 0xC0;
 constexpr std::uint8_t max_label_size = 63;
 
 constexpr std::uint64_t every_octet(std::uint8_t octet) {

@@ -17,24 +17,15 @@ constexpr std::string_view label = "STARTTLS";
 constexpr std::string_view accepting_text = "STARTTLS";
 constexpr std::string_view declining_text = "NO_TLS";
 constexpr std::size_t question_size = 1 + label.size() + 1 + 4;
-constexpr std::size_t record_fields_size = 10;
 static_assert(
     header_size + question_size + 2 + record_fields_size + 1 + accepting_text.size() +
         empty_opt_size <=
     made_starttls_message
 );
 
-constexpr std::uint16_t own_udp_size = 1232;  // limits nothing on TCP; what others advertise
-constexpr std::uint16_t do_bit = 0x8000;
 constexpr std::uint16_t tls_ok_bit = 0x4000;
-constexpr std::size_t opt_version_offset = 6;  // from an owner name that is the root
-constexpr std::size_t opt_flags_offset = 7;
-
-constexpr std::uint8_t qr_bit = 0x80;
-constexpr std::uint8_t aa_bit = 0x04;
-constexpr std::uint8_t rd_bit = 0x01;
-constexpr std::uint8_t cd_bit = 0x10;
-constexpr std::uint16_t question_pointer = 0xC000 | header_size;
+constexpr std::size_t root_name_size = 1;  // an OPT's owner
+constexpr std::uint16_t question_pointer = pointer_bits << 8 | header_size;
 
 /// The one OPT of version 0 that a message of ours may have.
 struct PlainOpt {
@@ -50,10 +41,12 @@ PlainOpt read_opt(ConstBytes message, const Layout& layout) {
         return {};
     }
     const OptView opt = view_opt(message, layout);
-    if (!opt.well_formed || message[layout.opt_begin + opt_version_offset] != 0) {
+    if (!opt.well_formed || message[layout.opt_begin + root_name_size + opt_field::version] != 0) {
         return {};
     }
-    return {true, opt.extended_rcode, read_u16(&message[layout.opt_begin + opt_flags_offset])};
+    const std::uint8_t* const flags =
+        &message[layout.opt_begin + root_name_size + opt_field::flags];
+    return {true, opt.extended_rcode, read_u16(flags)};
 }
 
 /// Names have no case (RFC 4343).
@@ -80,7 +73,7 @@ bool is_name(ConstBytes message, std::size_t begin) {
         if (size == 0) {
             return has_label;
         }
-        if (size >= 0xC0) {
+        if (size >= pointer_bits) {
             if (message.size() - at < 2) {
                 return false;
             }
@@ -250,8 +243,8 @@ std::size_t make_starttls_answer(ConstBytes query, bool accept, Bytes out) {
     const std::string_view text = accept ? accepting_text : declining_text;
     Writer writer(out);
     writer.u16(header::id(query));
-    writer.octet(qr_bit | aa_bit | (query[2] & rd_bit));
-    writer.octet(query[3] & cd_bit);
+    writer.octet(header::qr_bit | header::aa_bit | (query[2] & header::rd_bit));
+    writer.octet(query[3] & header::cd_bit);
     writer.u16(1);
     writer.u16(1);
     writer.u16(0);

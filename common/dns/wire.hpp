@@ -40,8 +40,27 @@ inline void write_u16(std::uint8_t* bytes, std::size_t value) {
     bytes[1] = static_cast<std::uint8_t>(value);
 }
 
+inline constexpr std::size_t question_fields_size = 4;  // QTYPE and QCLASS
+inline constexpr std::size_t record_fields_size = 10;   // TYPE, CLASS, TTL and RDLENGTH
+inline constexpr std::uint8_t pointer_bits = 0xC0;      // RFC 1035 section 4.1.4
+
 /// The header's fields. REQUIRES of each: a message of at least header_size octets.
 namespace header {
+inline constexpr std::size_t flags_offset = 2;
+inline constexpr std::size_t counts_offset = 4;
+inline constexpr std::size_t additional_count_offset = 10;
+
+// In the first octet of the flags,
+inline constexpr std::uint8_t qr_bit = 0x80;
+inline constexpr std::uint8_t opcode_bits = 0x78;
+inline constexpr std::uint8_t aa_bit = 0x04;
+inline constexpr std::uint8_t tc_bit = 0x02;
+inline constexpr std::uint8_t rd_bit = 0x01;
+// and in the second.
+inline constexpr std::uint8_t ra_bit = 0x80;
+inline constexpr std::uint8_t cd_bit = 0x10;
+inline constexpr std::uint8_t rcode_bits = 0x0F;
+
 inline std::uint16_t id(ConstBytes message) {
     return read_u16(message.data());
 }
@@ -51,31 +70,32 @@ inline void set_id(Bytes message, std::uint16_t id) {
 }
 
 inline bool is_answer(ConstBytes message) {
-    return (message[2] & 0x80U) != 0;
+    return (message[flags_offset] & qr_bit) != 0;
 }
 
 inline Opcode opcode(ConstBytes message) {
-    return static_cast<Opcode>((message[2] >> 3) & 0x0FU);
+    return static_cast<Opcode>((message[flags_offset] & opcode_bits) >> 3);
 }
 
 inline bool is_truncated(ConstBytes message) {
-    return (message[2] & 0x02U) != 0;
+    return (message[flags_offset] & tc_bit) != 0;
 }
 
 inline Rcode rcode(ConstBytes message) {
-    return static_cast<Rcode>(message[3] & 0x0FU);
+    return static_cast<Rcode>(message[flags_offset + 1] & rcode_bits);
 }
 
 inline void set_rcode(Bytes message, Rcode rcode) {
-    message[3] = static_cast<std::uint8_t>((message[3] & 0xF0U) | static_cast<std::uint8_t>(rcode));
+    std::uint8_t& octet = message[flags_offset + 1];
+    octet = static_cast<std::uint8_t>((octet & ~rcode_bits) | static_cast<std::uint8_t>(rcode));
 }
 
 inline std::uint16_t question_count(ConstBytes message) {
-    return read_u16(&message[4]);
+    return read_u16(&message[counts_offset]);
 }
 
 inline std::uint16_t additional_count(ConstBytes message) {
-    return read_u16(&message[10]);
+    return read_u16(&message[additional_count_offset]);
 }
 }  // namespace header
 

@@ -37,6 +37,10 @@ void ClientConnection::on_open() {
     owner_.on_opened(*this);
 }
 
+void ClientConnection::on_early_open() {
+    owner_.on_early_opened(*this);
+}
+
 void ClientConnection::on_message(dns::Bytes message) {
     if (message.size() >= dns::header_size) {
         short_frames_in_a_row_ = 0;

@@ -19,6 +19,10 @@ public:
     public:
         virtual ~Owner() = default;
         virtual void on_opened(ClientConnection& client) = 0;
+
+        /// Before its handshake is over it asks: is_early() until on_opened().
+        virtual void on_early_opened(ClientConnection&) {}
+
         /// May be edited; valid until the call returns. The owner answers now, or calls
         /// query_begun() and later query_ended().
         virtual void on_query(ClientConnection& client, dns::Bytes message) = 0;
@@ -66,6 +70,10 @@ public:
 
     bool is_encrypted() const { return stream_->is_encrypted(); }
 
+    /// What it asks comes as early data: nobody can tell yet that the network has not seen it
+    /// before and held it back.
+    bool is_early() const { return stream_->is_early(); }
+
     /// Takes no more queries; answers still go out.
     void stop_reading();
 
@@ -74,6 +82,7 @@ public:
 
 private:
     void on_open() override;
+    void on_early_open() override;
     void on_message(dns::Bytes message) override;
     void on_end_of_stream() override;
     void on_drained() override;

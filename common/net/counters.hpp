@@ -25,6 +25,8 @@ struct ConnectionCounters {
     Counter opened;
     Counter resumed;  // TLS handshakes that used a ticket
     Counter failed;   // did not get as far as open
+    Counter early_accepted;
+    Counter early_rejected;  // early data that the server did not take
     Counter records_in;
     Counter records_out;
     Counter bytes_in;

@@ -66,6 +66,7 @@ void FrameConnection::connect(const Endpoint& peer) {
 /// what goes wrong until then is told as what it is.
 void FrameConnection::put_hello_into_syn() {
     tls_->write_to(loop_.send_buffer());
+    send_early();
     const TlsSession::Progress progress = tls_->handshake();
     transmit();
     if (state_ != State::connecting) {
@@ -85,6 +86,7 @@ void FrameConnection::put_hello_into_syn() {
                 self->fail("connect: " + std::string(std::strerror(error)));
                 return;
             }
+            self->was_answered_ = true;
             self->state_ = State::handshaking;
             self->on_writable();  // a hello too long for the SYN has a rest
         }
@@ -101,8 +103,11 @@ void FrameConnection::adopt(boost::asio::ip::tcp::socket socket) {
 void FrameConnection::on_connected() {
     boost::system::error_code ignored;
     socket_.native_non_blocking(true, ignored);
+    was_answered_ = true;
     if (tls_) {
         state_ = State::handshaking;
+        tls_->write_to(loop_.send_buffer());
+        send_early();
         continue_handshake();
     } else if (upgrade_) {
         begin_to_negotiate();
@@ -115,14 +120,17 @@ void FrameConnection::on_connected() {
 
 void FrameConnection::opened() {
     state_ = State::open;
+    is_early_ = false;
     active_at_ = loop_.now();
     settings_.counters->opened.add();
     if (tls_ && tls_->facts().resumed) {
         settings_.counters->resumed.add();
     }
+    count_early();
     if (handler_ != nullptr) {
         handler_->on_open();
     }
+    report_sent();
     if (outbox_.size() > 0) {
         write_soon();
     }
@@ -153,7 +161,7 @@ void FrameConnection::set_busy(bool busy) {
 
 void FrameConnection::close() {
     handler_ = nullptr;
-    if (state_ == State::open) {
+    if (carries_messages()) {
         write_rest();
     }
     if (state_ == State::open) {
@@ -211,6 +219,7 @@ void FrameConnection::fail(const std::string& reason) {
 
 void FrameConnection::destroy() {
     state_ = State::closed;
+    is_early_ = false;
     handler_ = nullptr;
     boost::system::error_code ignored;
     socket_.close(ignored);

@@ -65,6 +65,17 @@ public:
 
         virtual void on_open() {}
 
+        /// A server's: messages come, and may be answered, before the client has finished the
+        /// handshake. on_open() follows, or on_closed().
+        virtual void on_early_open() {}
+
+        /// A client's, before its handshake: up to `octets` of frames may be put into outbox().
+        /// They leave with the ClientHello, and the network may show them to the server twice.
+        virtual void on_early_room(std::size_t /*octets*/) {}
+
+        /// The server threw those away; on_open() follows.
+        virtual void on_early_rejected() {}
+
         /// May be edited; valid until on_batch_end() returns.
         virtual void on_message(dns::Bytes message) = 0;
 
@@ -102,6 +113,12 @@ public:
 
     /// What the kernel knows of the path. REQUIRES: open.
     std::optional<policy::PathFacts> path_facts();
+
+    /// Between on_early_open() and on_open().
+    bool is_early() const { return is_early_; }
+
+    /// A connect() that got as far as the peer's TCP, whatever came after.
+    bool was_answered() const { return was_answered_; }
 
     /// Frames to write. Call write_soon() after adding; what is added before open waits for it.
     policy::Outbox& outbox() { return outbox_; }
@@ -170,6 +187,10 @@ private:
     void arm_read();
     void arm_write();
     void put_hello_into_syn();
+    void send_early();
+    bool read_early();
+    void deliver_early(dns::Bytes bytes);
+    void count_early();
     void on_connected();
     void on_readable();
     void on_writable();
@@ -214,14 +235,14 @@ private:
     /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop. Who takes leave
     /// reads whatever comes, and throws it away.
     bool may_read() const {
-        return !peer_ended_ &&
-               (state_ == State::closing ||
-                (!paused_ && !continuing_ && unsent_.size() <= settings_.queued_bytes));
+        const bool may_go_on = is_early_ || (!paused_ && !continuing_);
+        return !peer_ended_ && (state_ == State::closing ||
+                                (may_go_on && unsent_.size() <= settings_.queued_bytes));
     }
 
-    bool is_reading_messages() const {
-        return state_ == State::open || state_ == State::negotiating;
-    }
+    bool carries_messages() const { return state_ == State::open || is_early_; }
+
+    bool is_reading_messages() const { return carries_messages() || state_ == State::negotiating; }
 
     /// The peer has begun a message, and is listened to.
     bool is_message_due() const { return frame_pending_ && !paused_; }
@@ -243,6 +264,9 @@ private:
     policy::TimePoint timer_at_ = policy::TimePoint::max();  // when it will fire, if armed
 
     State state_ = State::connecting;
+    bool is_early_ = false;  // handshaking, with messages of a client's early data
+    bool early_counted_ = false;
+    bool was_answered_ = false;
     bool read_armed_ = false;
     bool write_armed_ = false;
     bool paused_ = false;

@@ -88,6 +88,9 @@ void FrameConnection::consume(dns::Bytes bytes) {
 }
 
 void FrameConnection::continue_handshake() {
+    if (tls_->is_reading_early() && !read_early()) {
+        return;
+    }
     tls_->write_to(loop_.send_buffer());
     const TlsSession::Progress progress = tls_->handshake();
     transmit();
@@ -109,6 +112,7 @@ void FrameConnection::continue_handshake() {
 /// overtake the alert.
 void FrameConnection::tls_failed(const std::string& reason) {
     Handler* const handler = std::exchange(handler_, nullptr);
+    is_early_ = false;
     if (state_ == State::handshaking) {
         settings_.counters->failed.add();
     }
@@ -195,7 +199,7 @@ void FrameConnection::deliver_messages(std::size_t& count) {
 }
 
 void FrameConnection::end_batch() {
-    if (handler_ != nullptr && state_ == State::open) {
+    if (handler_ != nullptr && carries_messages()) {
         handler_->on_batch_end();
     }
 }
@@ -251,7 +255,7 @@ void FrameConnection::continue_reading() {
     if (paused_) {
         return;
     }
-    if (state_ == State::open) {
+    if (carries_messages()) {
         frame_began_ = loop_.now();
         deliver({});
         end_batch();

@@ -18,7 +18,7 @@ void FrameConnection::begin_to_negotiate() {
 
 /// True: the message is for the handler.
 bool FrameConnection::passes(dns::ConstBytes message) {
-    if (!upgrade_) {
+    if (!upgrade_ || is_early_) {
         return true;
     }
     const StarttlsOrder order = upgrade_->on_message(message, frames_);
@@ -28,7 +28,7 @@ bool FrameConnection::passes(dns::ConstBytes message) {
 
 /// A frame that is not whole may already be what no peer in its senses sends.
 void FrameConnection::check_pending_frame() {
-    if (const auto length = upgrade_ ? frames_.pending_length() : std::nullopt) {
+    if (const auto length = upgrade_ && !is_early_ ? frames_.pending_length() : std::nullopt) {
         obey(upgrade_->on_frame_begin(*length));
     }
 }

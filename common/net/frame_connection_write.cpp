@@ -17,7 +17,7 @@ constexpr std::size_t max_encrypted_at_once = 16 * record_size;
 }  // namespace
 
 void FrameConnection::write_soon() {
-    if (state_ == State::open && !turn_end_asked_ && !write_armed_) {
+    if (carries_messages() && !turn_end_asked_ && !write_armed_) {
         turn_end_asked_ = true;
         loop_.at_turn_end(shared_from_this());
     }
@@ -25,7 +25,7 @@ void FrameConnection::write_soon() {
 
 void FrameConnection::on_turn_end() {
     turn_end_asked_ = false;
-    if (state_ == State::open && !hold_rest()) {
+    if (carries_messages() && !hold_rest()) {
         write_frames();
         schedule();
     }
@@ -45,7 +45,7 @@ bool FrameConnection::hold_rest() {
 
 void FrameConnection::on_hold_end() {
     is_holding_ = false;
-    if (state_ == State::open) {
+    if (carries_messages()) {
         write_frames();
         schedule();
     }
@@ -105,7 +105,7 @@ void FrameConnection::report_sent() {
 /// Everything that waits leaves the outbox, for the kernel or for unsent_: nothing can be added any
 /// more.
 void FrameConnection::write_rest() {
-    while (state_ == State::open && outbox_.size() > 0) {
+    while (carries_messages() && outbox_.size() > 0) {
         const dns::ConstBytes frames = outbox_.frames();
         std::vector<std::uint8_t>& buffer = loop_.send_buffer();
         const std::size_t taken = tls_ ? encrypt(frames) : frames.size();
@@ -209,7 +209,7 @@ void FrameConnection::on_writable() {
             active_at_ = loop_.now();  // only now has the last message left
         }
     }
-    if (state_ == State::open) {
+    if (carries_messages()) {
         write_frames();
     } else if (state_ == State::closing && unsent_.empty()) {
         opened_at_ = loop_.now();  // the peer has as long to take leave as if it had read at once

@@ -62,6 +62,16 @@ void QueryConnection::on_open() {
     owner_.on_connected(*this);
 }
 
+void QueryConnection::on_early_room(std::size_t octets) {
+    owner_.on_early_room(*this, octets);
+    queries_changed();
+}
+
+void QueryConnection::on_early_rejected() {
+    owner_.on_early_rejected(*this);
+    queries_changed();
+}
+
 void QueryConnection::on_message(dns::Bytes message) {
     has_answered_ = owner_.on_answer(*this, message) || has_answered_;
 }

@@ -18,6 +18,13 @@ public:
     public:
         virtual ~Owner() = default;
         virtual void on_connected(QueryConnection& connection) = 0;
+
+        /// As for FrameConnection::Handler; what the owner puts into outbox() it also has in ids().
+        /// Rejected, it is in there still.
+        virtual void on_early_room(QueryConnection& /*connection*/, std::size_t /*octets*/) {}
+
+        virtual void on_early_rejected(QueryConnection& /*connection*/) {}
+
         /// May be edited; valid until on_answers_end() returns. Returns whether somebody had waited
         /// for it.
         virtual bool on_answer(QueryConnection& connection, dns::Bytes answer) = 0;
@@ -70,6 +77,9 @@ public:
     /// Too many IDs are lost to answers that never came: fit to be replaced.
     bool is_sick() const;
 
+    /// As for FrameConnection.
+    bool was_answered() const { return stream_->was_answered(); }
+
     /// It has been of use to somebody.
     bool has_answered() const { return has_answered_; }
 
@@ -113,6 +123,8 @@ private:
     void end(const char* reason);
 
     void on_open() override;
+    void on_early_room(std::size_t octets) override;
+    void on_early_rejected() override;
     void on_message(dns::Bytes message) override;
     void on_batch_end() override;
     void on_end_of_stream() override;

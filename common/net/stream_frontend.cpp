@@ -129,6 +129,10 @@ void StreamFrontend::on_opened(ClientConnection& client) {
     handler_.on_client_opened(client);
 }
 
+void StreamFrontend::on_early_opened(ClientConnection& client) {
+    handler_.on_client_early(client);
+}
+
 void StreamFrontend::on_query(ClientConnection& client, dns::Bytes message) {
     handler_.on_stream_query(client, message);
 }

@@ -35,6 +35,9 @@ public:
 
         virtual void on_client_opened(ClientConnection&) {}
 
+        /// As ClientConnection::Owner::on_early_opened().
+        virtual void on_client_early(ClientConnection&) {}
+
         virtual void on_client_drained(policy::SlotId) {}
 
         /// find() does not know it any more.
@@ -103,6 +106,7 @@ private:
     void forget(policy::SlotId id);
 
     void on_opened(ClientConnection& client) override;
+    void on_early_opened(ClientConnection& client) override;
     void on_query(ClientConnection& client, dns::Bytes message) override;
     void on_short_frame(ClientConnection& client) override;
     void on_client_drained(ClientConnection& client) override;

@@ -10,6 +10,10 @@
 #include <cstddef>
 
 namespace dotpair::net {
+namespace {
+/// To tell a peer's habit from what every kernel does at the beginning.
+constexpr unsigned enough_segments = 16;
+}  // namespace
 
 std::optional<policy::PathFacts> tcp_facts(int socket) {
     tcp_info info{};
@@ -23,7 +27,8 @@ std::optional<policy::PathFacts> tcp_facts(int socket) {
     facts.in_flight = info.tcpi_unacked;
     facts.retransmitted = info.tcpi_total_retrans;
     const unsigned without_data = info.tcpi_segs_in - info.tcpi_data_segs_in;
-    facts.is_acknowledged_at_once = 2 * without_data >= info.tcpi_data_segs_out;
+    facts.is_acknowledged_at_once =
+        info.tcpi_data_segs_out >= enough_segments && 2 * without_data >= info.tcpi_data_segs_out;
     facts.rtt = std::chrono::microseconds(info.tcpi_rtt);
     facts.min_rtt = std::chrono::microseconds(info.tcpi_min_rtt);
     facts.rtt_variation = std::chrono::microseconds(info.tcpi_rttvar);

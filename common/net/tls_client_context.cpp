@@ -5,6 +5,7 @@
 #include "common/net/tls_policy.hpp"
 #include "common/net/tls_verifier.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <ctime>
 #include <deque>
 #include <utility>
+#include <vector>
 
 namespace dotpair::net {
 namespace {
@@ -51,11 +53,16 @@ void load_trust(SSL_CTX* context, const std::string& ca_file) {
 
 struct TlsClientContext::State {
     TlsIdentity identity;
-    std::deque<Ticket> tickets;     // the newest last
-    std::uintptr_t generation = 0;  // of sessions whose tickets are kept
-    SslContext context;             // goes first: it refers to the others
+    std::unique_ptr<TicketShelf> shelf;  // may be null
+    const SSL* last_giver = nullptr;     // of a ticket to the shelf; perhaps gone
+    std::deque<Ticket> tickets;          // the newest last
+    std::uintptr_t generation = 0;       // of sessions whose tickets are kept
+    SslContext context;                  // goes first: it refers to the others
 
     Ssl make_session() const;
+    Ticket take_ticket();
+    void put_on_shelf(SSL_SESSION* ticket);
+    void put_all_on_shelf();
 };
 
 Ssl TlsClientContext::State::make_session() const {
@@ -64,6 +71,47 @@ Ssl TlsClientContext::State::make_session() const {
     SSL_set_app_data(ssl.get(), reinterpret_cast<void*>(generation));  // NOLINT: a number
     expect_server(ssl.get(), identity);
     return ssl;
+}
+
+/// Nothing when there is none that can be used. What cannot is gone.
+Ticket TlsClientContext::State::take_ticket() {
+    while (!tickets.empty()) {
+        Ticket ticket = std::move(tickets.back());
+        tickets.pop_back();
+        if (is_usable(ticket.get())) {
+            return ticket;
+        }
+    }
+    while (auto octets = shelf ? shelf->take() : std::nullopt) {
+        const unsigned char* at = octets->data();
+        Ticket ticket(d2i_SSL_SESSION(nullptr, &at, static_cast<long>(octets->size())));
+        OPENSSL_cleanse(octets->data(), octets->size());
+        if (ticket && is_usable(ticket.get())) {
+            return ticket;
+        }
+        ERR_clear_error();
+    }
+    return nullptr;
+}
+
+void TlsClientContext::State::put_on_shelf(SSL_SESSION* ticket) {
+    const int size = i2d_SSL_SESSION(ticket, nullptr);
+    if (size <= 0) {
+        return;
+    }
+    std::vector<std::uint8_t> octets(static_cast<std::size_t>(size));
+    unsigned char* at = octets.data();
+    i2d_SSL_SESSION(ticket, &at);
+    shelf->put(std::move(octets));
+}
+
+void TlsClientContext::State::put_all_on_shelf() {
+    for (const Ticket& ticket : tickets) {
+        if (shelf && is_usable(ticket.get())) {
+            put_on_shelf(ticket.get());
+        }
+    }
+    tickets.clear();
 }
 
 namespace {
@@ -78,6 +126,11 @@ int keep_ticket(SSL* ssl, SSL_SESSION* session) {
     if (generation != state.generation || !verify_failure(ssl).empty()) {
         return 0;
     }
+    if (state.shelf && !state.tickets.empty() && state.last_giver != ssl) {
+        state.last_giver = ssl;
+        state.put_on_shelf(session);
+        return 0;
+    }
     state.tickets.emplace_back(session);
     if (state.tickets.size() > max_tickets) {
         state.tickets.pop_front();
@@ -87,9 +140,10 @@ int keep_ticket(SSL* ssl, SSL_SESSION* session) {
 
 }  // namespace
 
-TlsClientContext::TlsClientContext(const TlsIdentity& identity)
+TlsClientContext::TlsClientContext(const TlsIdentity& identity, std::unique_ptr<TicketShelf> shelf)
     : state_(std::make_unique<State>()) {
     state_->identity = identity;
+    state_->shelf = std::move(shelf);
     std::string& name = state_->identity.name;
     if (name.ends_with('.')) {
         name.pop_back();  // neither SNI nor certificates write the root's
@@ -108,20 +162,24 @@ TlsClientContext::TlsClientContext(const TlsIdentity& identity)
 }
 
 TlsClientContext::TlsClientContext(TlsClientContext&&) noexcept = default;
-TlsClientContext& TlsClientContext::operator=(TlsClientContext&&) noexcept = default;
-TlsClientContext::~TlsClientContext() = default;
 
-TlsSession TlsClientContext::start_session() {
-    Ssl ssl = state_->make_session();
-    while (!state_->tickets.empty()) {
-        const Ticket ticket = std::move(state_->tickets.back());
-        state_->tickets.pop_back();
-        if (is_usable(ticket.get())) {
-            SSL_set_session(ssl.get(), ticket.get());
-            break;
-        }
+TlsClientContext& TlsClientContext::operator=(TlsClientContext&& other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+}
+
+TlsClientContext::~TlsClientContext() {
+    if (state_) {
+        state_->put_all_on_shelf();
     }
-    return TlsSession(ssl.release());
+}
+
+TlsSession TlsClientContext::start_session(bool may_be_early) {
+    Ssl ssl = state_->make_session();
+    if (const Ticket ticket = state_->take_ticket()) {
+        SSL_set_session(ssl.get(), ticket.get());
+    }
+    return TlsSession(ssl.release(), may_be_early);
 }
 
 TlsSession TlsClientContext::start_fresh_session() {
@@ -130,6 +188,9 @@ TlsSession TlsClientContext::start_fresh_session() {
 
 void TlsClientContext::drop_tickets() {
     state_->tickets.clear();
+    if (state_->shelf) {
+        state_->shelf->drop();
+    }
     ++state_->generation;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/ticket_shelf.hpp"
 #include "common/net/tls_identity.hpp"
 #include "common/net/tls_server_settings.hpp"
 #include "common/net/tls_session.hpp"
@@ -17,15 +18,20 @@ namespace dotpair::net {
 /// context of its own (P-129). Owned by one worker.
 class TlsClientContext {
 public:
-    /// Throws ConfigError when the CA file, the name or a TLSA record cannot be used.
-    explicit TlsClientContext(const TlsIdentity& identity);
+    /// Throws ConfigError when the CA file, the name or a TLSA record cannot be used. With a
+    /// `shelf` a session that gets more tickets than it used leaves one there, and what is unused
+    /// when the context goes is left there as well.
+    explicit TlsClientContext(
+        const TlsIdentity& identity, std::unique_ptr<TicketShelf> shelf = nullptr
+    );
     TlsClientContext(TlsClientContext&&) noexcept;
     TlsClientContext& operator=(TlsClientContext&&) noexcept;
     ~TlsClientContext();
 
-    /// A session about to say ClientHello: ALPN "dot", SNI, a ticket when one is at hand.
-    /// REQUIRES: the context outlives the session.
-    TlsSession start_session();
+    /// A session about to say ClientHello: ALPN "dot", SNI, a ticket when one is at hand; with
+    /// `may_be_early` that may carry early data, since tickets are kept only of servers that proved
+    /// who they are (P-22). REQUIRES: the context outlives the session.
+    TlsSession start_session(bool may_be_early = false);
 
     /// The same without a ticket, for where that may be what keeps the handshake from coming about.
     TlsSession start_fresh_session();

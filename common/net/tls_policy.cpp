@@ -27,8 +27,10 @@ SslContext make_context(const SSL_METHOD* method) {
     // TLS 1.2 alone; every suite of TLS 1.3 is AEAD with forward secrecy.
     SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20");
     SSL_CTX_set1_groups_list(raw, "X25519:P-256");
+    // What recv_max_early_data is on top says how much of it is skipped when it was not asked for,
+    // which a server has to do (RFC 8446 section 4.2.10): with zero there, OpenSSL ends the
+    // handshake.
     SSL_CTX_set_max_early_data(raw, 0);
-    SSL_CTX_set_recv_max_early_data(raw, 0);
     return context;
 }
 

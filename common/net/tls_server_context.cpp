@@ -2,6 +2,7 @@
 #include "common/net/ocsp_staple.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/tls_credentials.hpp"
+#include "common/net/tls_early_data.hpp"
 #include "common/net/tls_policy.hpp"
 #include "common/net/tls_server_choice.hpp"
 #include "common/net/tls_tickets.hpp"
@@ -39,6 +40,7 @@ int select_alpn(
 
 /// What the files held when they were last read. Constant, so any thread may look.
 struct Loaded {
+    std::shared_ptr<SharedStrikes> strikes;  // null: no early data; the same through every reload
     std::vector<Credential> credentials;
     std::vector<std::size_t> default_choice;
     std::shared_ptr<SharedTicketKeys> tickets;
@@ -71,6 +73,9 @@ SslContext make_server_context(
     SSL_CTX_set_alpn_select_cb(context.get(), select_alpn, nullptr);
     seal_tickets(context.get(), loaded.tickets, settings.ticket_lifetime);
     staple_ocsp(context.get(), loaded.staples);
+    if (loaded.strikes) {
+        accept_early_data(context.get(), loaded.strikes);
+    }
     for (const std::size_t index : choice) {
         use_credential(context.get(), loaded.credentials[index]);
     }
@@ -126,6 +131,12 @@ std::shared_ptr<const Loaded> load(const TlsServerSettings& settings, const Load
     } else {
         loaded->tickets = random_ticket_keys(settings.ticket_lifetime);
     }
+    if (before != nullptr) {
+        loaded->strikes = before->strikes;
+    } else if (settings.early_data) {
+        loaded->strikes =
+            std::make_shared<SharedStrikes>(settings.early_data_hellos, settings.early_data_delay);
+    }
     loaded->staples = read_staples(settings.ocsp_files, loaded->credentials);
     add_staple_warnings(*loaded);
     make_contexts(*loaded, settings);
@@ -173,9 +184,10 @@ TlsServerContext TlsServerContext::ephemeral() {
 }
 
 TlsSession TlsServerContext::start_session() const {
-    SSL* const ssl = SSL_new(state_->current()->context.get());
+    const auto loaded = state_->current();
+    SSL* const ssl = SSL_new(loaded->context.get());
     SSL_set_accept_state(ssl);
-    return TlsSession(ssl);
+    return TlsSession(ssl, loaded->strikes != nullptr);
 }
 
 void TlsServerContext::reload() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ struct TlsServerSettings {
     std::chrono::milliseconds ticket_lifetime =
         std::chrono::hours(12);  // at most a week (RFC 8446)
     bool strict_sni = false;     // a name that no certificate has ends the handshake
+
+    /// REQUIRES: no ticket_keys_file, which another process could hold as well.
+    bool early_data = false;
+    std::size_t early_data_hellos = 65536;              // remembered in each of two windows
+    std::chrono::milliseconds early_data_delay{20000};  // from the start, until any is taken
 };
 
 }  // namespace dotpair::net

@@ -2,6 +2,7 @@
 #include "common/net/tls_session.hpp"
 
 #include "common/dns/frame_reader.hpp"
+#include "common/net/tls_early_data.hpp"
 #include "common/net/tls_errors.hpp"
 
 #include <openssl/bio.h>
@@ -21,11 +22,16 @@ struct TlsSession::State {
     std::string error;
     bool close_sent = false;
     std::size_t padding_block = 0;
+    bool may_be_early = false;
+    bool is_reading_early = false;  // a server's
+    bool writes_early = false;      // a server's that answers early data
 };
 
 namespace {
 
 using State = TlsSession::State;
+
+constexpr std::size_t record_overhead = 1 + 16;  // of TLS 1.3: content type and AEAD tag
 
 int read_fed(BIO* bio, char* out, std::size_t size, std::size_t* read) {
     auto& state = *static_cast<State*>(BIO_get_data(bio));
@@ -77,8 +83,10 @@ const BIO_METHOD* lending_method() {
 
 }  // namespace
 
-TlsSession::TlsSession(SSL* ssl) : state_(std::make_unique<State>()) {
+TlsSession::TlsSession(SSL* ssl, bool may_be_early) : state_(std::make_unique<State>()) {
     state_->ssl = ssl;
+    state_->may_be_early = may_be_early;
+    state_->is_reading_early = may_be_early && SSL_is_server(ssl) == 1;
     BIO* const bio = BIO_new(lending_method());
     BIO_set_data(bio, state_.get());
     BIO_set_init(bio, 1);
@@ -131,7 +139,58 @@ TlsSession::Progress TlsSession::progress_of(int result) {
 
 TlsSession::Progress TlsSession::handshake() {
     ERR_clear_error();
-    return progress_of(SSL_do_handshake(state_->ssl));
+    const Progress progress = progress_of(SSL_do_handshake(state_->ssl));
+    state_->writes_early = state_->writes_early && progress != Progress::done;
+    return progress;
+}
+
+/// A server that throws it away counts what it sees of it: all of the record.
+std::size_t TlsSession::early_room() const {
+    SSL_SESSION* const ticket = SSL_get0_session(state_->ssl);
+    if (!state_->may_be_early || ticket == nullptr) {
+        return 0;
+    }
+    const std::size_t around = record_overhead + state_->padding_block;
+    const std::size_t allowed =
+        std::min<std::size_t>(SSL_SESSION_get_max_early_data(ticket), most_early_data);
+    return allowed - std::min(allowed, around);
+}
+
+bool TlsSession::write_early(dns::ConstBytes plain) {
+    ERR_clear_error();
+    std::size_t written = 0;
+    if (SSL_write_early_data(state_->ssl, plain.data(), plain.size(), &written) == 1) {
+        return true;
+    }
+    state_->error = describe_tls_failure(state_->ssl);
+    return false;
+}
+
+bool TlsSession::is_reading_early() const {
+    return state_->is_reading_early;
+}
+
+TlsSession::ReadResult TlsSession::read_early(dns::Bytes plain) {
+    ERR_clear_error();
+    std::size_t size = 0;
+    const int result = SSL_read_early_data(state_->ssl, plain.data(), plain.size(), &size);
+    if (result == SSL_READ_EARLY_DATA_ERROR) {
+        return {progress_of(0), 0};
+    }
+    state_->is_reading_early = result != SSL_READ_EARLY_DATA_FINISH;
+    state_->writes_early = state_->writes_early || size > 0;
+    return {Progress::done, size};
+}
+
+EarlyData TlsSession::early_data() const {
+    switch (SSL_get_early_data_status(state_->ssl)) {
+        case SSL_EARLY_DATA_ACCEPTED:
+            return EarlyData::accepted;
+        case SSL_EARLY_DATA_REJECTED:
+            return EarlyData::rejected;
+        default:
+            return EarlyData::none;
+    }
 }
 
 TlsSession::ReadResult TlsSession::read(dns::Bytes plain) {
@@ -151,8 +210,9 @@ void TlsSession::pad_records(std::size_t block) {
 
 bool TlsSession::write(dns::ConstBytes plain) {
     ERR_clear_error();
+    const auto send = state_->writes_early ? SSL_write_early_data : SSL_write_ex;
     std::size_t written = 0;
-    if (plain.empty() || SSL_write_ex(state_->ssl, plain.data(), plain.size(), &written) == 1) {
+    if (plain.empty() || send(state_->ssl, plain.data(), plain.size(), &written) == 1) {
         return true;
     }
     state_->error = describe_tls_failure(state_->ssl);
@@ -173,6 +233,7 @@ TlsFacts TlsSession::facts() const {
     facts.version = SSL_get_version(state_->ssl);
     facts.cipher = SSL_get_cipher_name(state_->ssl);
     facts.resumed = SSL_session_reused(state_->ssl) == 1;
+    facts.early_data = early_data();
     facts.verify_failure = verify_failure(state_->ssl);
     const unsigned char* name = nullptr;
     unsigned size = 0;

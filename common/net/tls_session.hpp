@@ -13,12 +13,17 @@
 
 namespace dotpair::net {
 
+/// What has become of the data that a client sent before it heard of the server (RFC 8446 section
+/// 2.3). Rejected: the server threw it away unread.
+enum class EarlyData : std::uint8_t { none, accepted, rejected };
+
 /// What a finished handshake agreed on, for logs.
 struct TlsFacts {
     std::string version;  // "TLSv1.3"
     std::string cipher;
     std::string alpn;  // empty when none was selected
     bool resumed = false;
+    EarlyData early_data = EarlyData::none;
     /// Why the peer is not who it should be; the handshake went on all the same (opportunistic).
     std::string verify_failure;
 };
@@ -45,7 +50,7 @@ public:
     };
 
     /// Takes over one reference to `ssl`, which is set to connect or accept state.
-    explicit TlsSession(SSL* ssl);
+    explicit TlsSession(SSL* ssl, bool may_be_early = false);
     TlsSession(TlsSession&&) noexcept;
     TlsSession& operator=(TlsSession&&) noexcept;
     ~TlsSession();
@@ -61,6 +66,25 @@ public:
 
     Progress handshake();
 
+    /// A client's, before its first handshake(): how many octets write_early() takes. Zero where
+    /// `may_be_early` was not said, or the ticket at hand does not allow any.
+    std::size_t early_room() const;
+
+    /// Appends the ClientHello and `plain` behind it, in one record. Once; handshake() follows.
+    /// False when the session is broken. REQUIRES: 0 < plain.size() <= early_room().
+    bool write_early(dns::ConstBytes plain);
+
+    /// A server's, with `may_be_early`: read_early() goes before handshake(), until it is over.
+    bool is_reading_early() const;
+
+    /// Begins the handshake, and decrypts at most one record of early data into `plain`: never a
+    /// copy's. `done` without octets: that was all, if there was any. REQUIRES: is_reading_early().
+    ReadResult read_early(dns::Bytes plain);
+
+    /// Final with a client when the handshake is over, and with a server when read_early() first
+    /// returns `done`.
+    EarlyData early_data() const;
+
     /// Decrypts at most one record into `plain` (16 KiB hold any): what came in one call came in
     /// one record. REQUIRES: handshake() returned done.
     ReadResult read(dns::Bytes plain);
@@ -71,6 +95,8 @@ public:
     void pad_records(std::size_t block);
 
     /// Encrypts all of `plain` as one record per 16 KiB begun. False when the session is broken.
+    /// REQUIRES: handshake() returned done, or read_early() gave octets: then it travels before the
+    /// client has finished, which only whoever holds the ticket's secret can read.
     bool write(dns::ConstBytes plain);
 
     /// Appends close_notify; once.

@@ -8,9 +8,7 @@
 #include <utility>
 
 namespace dotpair::net {
-namespace {
-constexpr std::uint8_t tc_bit = 0x02;
-}  // namespace
+namespace {}  // namespace
 
 Transfers::Transfers(
     EventLoop& loop, Handler& handler, std::size_t max_transfers, const ConnectionSettings& settings
@@ -67,7 +65,7 @@ void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
         dns::EditableMessage answer{message, message.size(), dns::inspect(message)};
         dns::truncate_answer(answer, transfer.client.udp_size);
         if (!is_last) {
-            answer.storage[2] |= tc_bit;  // also where the first message fits
+            answer.storage[2] |= dns::header::tc_bit;  // also where the first message fits
         }
         transfer.client.udp->queue(answer.bytes(), transfer.client.path);
         transfer.client.udp->flush();

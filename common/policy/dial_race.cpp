@@ -10,6 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds min_pause{36};
+constexpr milliseconds first_margin{65};
 constexpr milliseconds pause_unknown{150};  // of an upstream that never answered
 constexpr milliseconds head_start_unknown{65};
 constexpr milliseconds handshake_unknown{300};
@@ -25,15 +26,18 @@ constexpr struct {
 
 /// Between two attempts. The next must not leave while the answer to this one may be under way; to
 /// a server that is slow in shaking hands they are a burden, and become rare.
-Duration DialRace::pause(const Memory& memory, std::size_t handshaking) {
+Duration DialRace::pause(const Memory& memory, const Candidate& candidate) {
     const bool is_known = memory.rtt > Duration::zero();
-    if (handshaking > 0) {
+    if (candidate.handshaking > 0) {
         const Duration first =
             is_known ? 2 * memory.took + handshake_margin : Duration(handshake_unknown);
-        return first * (1U << std::min<std::size_t>(handshaking - 1, 4));
+        return first * (1U << std::min<std::size_t>(candidate.handshaking - 1, 4));
     }
     Duration pause =
         is_known ? std::max<Duration>(min_pause, memory.rtt + memory.rtt / 8) : pause_unknown;
+    if (is_known && candidate.connecting == 1) {
+        pause = memory.rtt + first_margin;  // it may be about to come
+    }
     for (const auto& slow_down : slow_downs) {
         if (memory.failing_since && memory.dialed_at - *memory.failing_since > slow_down.away) {
             pause = std::max<Duration>(pause, slow_down.pause);
@@ -56,7 +60,7 @@ DialRace::Choice DialRace::choose(std::span<const Candidate> candidates, TimePoi
     for (const Candidate& candidate : candidates) {
         const Memory& memory = memories_[candidate.upstream];
         const bool is_racing = candidate.connecting + candidate.handshaking > 0;
-        TimePoint at = memory.dialed_at + pause(memory, candidate.handshaking);
+        TimePoint at = memory.dialed_at + pause(memory, candidate);
         if (!is_racing) {
             at = std::max(at, earliest);
         } else {

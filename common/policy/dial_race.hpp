@@ -78,7 +78,7 @@ private:
         std::optional<TimePoint> failing_since;
     };
 
-    static Duration pause(const Memory& memory, std::size_t handshaking);
+    static Duration pause(const Memory& memory, const Candidate& candidate);
     static Duration head_start(const Memory& memory, bool is_silent);
 
     std::vector<Memory> memories_;

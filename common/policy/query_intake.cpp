@@ -4,6 +4,9 @@
 #include <algorithm>
 
 namespace dotpair::policy {
+namespace {
+constexpr std::uint16_t tkey = 249;  // RFC 2930
+}  // namespace
 
 Intake classify(dns::ConstBytes message, const dns::Layout& layout) {
     if (message.size() < dns::header_size) {
@@ -20,6 +23,15 @@ Intake classify(dns::ConstBytes message, const dns::Layout& layout) {
         layout.question_type == dns::rr_type::axfr || layout.question_type == dns::rr_type::ixfr;
     return opcode == dns::Opcode::query && layout.has_question && asks_transfer ? Intake::transfer
                                                                                 : Intake::query;
+}
+
+bool is_replay_safe(dns::ConstBytes message, const dns::Layout& layout) {
+    if (classify(message, layout) != Intake::query) {
+        return false;
+    }
+    const dns::Opcode opcode = dns::header::opcode(message);
+    return opcode == dns::Opcode::notify ||
+           (opcode == dns::Opcode::query && layout.question_type != tkey);
 }
 
 HopWishes read_wishes(dns::ConstBytes query, const dns::Layout& layout) {

@@ -23,6 +23,14 @@ enum class Intake : std::uint8_t {
 /// possible.
 Intake classify(dns::ConstBytes message, const dns::Layout& layout);
 
+/// Whether a query came in early data (RFC 8446 section 2.3).
+enum class Timing : std::uint8_t { ordinary, early };
+
+/// What may travel as early data, which the network may deliver twice: QUERY and NOTIFY (RFC 9250
+/// section 4.5), but no transfer, which is no small matter to repeat, and no TKEY, which makes or
+/// deletes a key (RFC 2930). REQUIRES: as of classify().
+bool is_replay_safe(dns::ConstBytes message, const dns::Layout& layout);
+
 /// What a query asked for with its OPT, which decides what its answer may carry.
 struct HopWishes {
     bool has_opt = false;

@@ -8,6 +8,9 @@
 namespace dotpair::policy {
 namespace {
 
+/// What moves it by less in all is no step: the window has that much to spare.
+constexpr std::chrono::seconds least_step{1};
+
 /// Where `identity` is, or the empty slot where it belongs. The table is at most half full, so
 /// there always is one.
 std::size_t slot_of(const std::vector<std::uint64_t>& slots, std::uint64_t identity) {
@@ -21,11 +24,26 @@ std::size_t slot_of(const std::vector<std::uint64_t>& slots, std::uint64_t ident
 
 }  // namespace
 
-StrikeRegister::StrikeRegister(std::size_t capacity, Duration window, TimePoint start)
-    : capacity_(capacity), window_(window), begin_(start), refusing_until_(start + window) {
+StrikeRegister::StrikeRegister(std::size_t capacity, Duration window, TimePoint open_at)
+    : capacity_(capacity), window_(window), begin_(open_at - window), refusing_until_(open_at) {
     for (Generation& generation : generations_) {
         generation.slots.resize(std::bit_ceil(2 * capacity));
     }
+}
+
+void StrikeRegister::compare_clocks(WallTime wall, TimePoint now) {
+    const Duration offset = wall.time_since_epoch() - now.time_since_epoch();
+    const Duration back = offset_.value_or(offset) - offset;
+    if (std::chrono::abs(back) >= least_step) {
+        refuse_until(now + window_ + std::max(back, Duration::zero()));
+        offset_ = offset;
+    } else if (!offset_) {
+        offset_ = offset;
+    }
+}
+
+void StrikeRegister::refuse_until(TimePoint end) {
+    refusing_until_ = std::max(refusing_until_, end);
 }
 
 bool StrikeRegister::is_first(std::uint64_t identity, TimePoint now) {
@@ -37,7 +55,7 @@ bool StrikeRegister::is_first(std::uint64_t identity, TimePoint now) {
     // Also while refusing: the client then sends its data again, and a copy of this ClientHello
     // that came later would have it done twice.
     if (!insert(identity)) {
-        refusing_until_ = now + window_;
+        refuse_until(now + window_);
     }
     return now >= refusing_until_;
 }

@@ -37,6 +37,9 @@ public:
     void doubted(std::size_t peer, TimePoint now);
     void trusted(std::size_t peer);
 
+    /// Another network: what failed, or seemed to be somebody else, may have been due to the last.
+    void network_changed() { peers_.assign(peers_.size(), {}); }
+
     bool is_doubted(std::size_t peer, TimePoint now) const {
         return peers_[peer].doubted_until > now;
     }

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A resolver that costs next to nothing: one thread, any query gets one A record, by UDP and TCP.
 // Use: dotpair-bench-responder PORT
+#include "tests/bench/stream.hpp"
 #include "tests/bench/udp_batch.hpp"
 
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <unordered_map>
 
 namespace dotpair::bench {
@@ -46,127 +41,14 @@ std::size_t write_answer(ConstBytes query, Bytes answer) {
     return size;
 }
 
-/// One TCP connection: whole frames in, answers out, as many as each read brings.
-class Stream {
+class Udp : public Watcher {
 public:
-    explicit Stream(int socket) : socket_(socket) {}
-
-    Stream(const Stream&) = delete;
-    Stream& operator=(const Stream&) = delete;
-
-    ~Stream() { ::close(socket_); }
-
-    /// False when the connection is over.
-    bool on_ready() { return write() && read() && write(); }
-
-private:
-    static constexpr std::size_t read_size = 65536;
-
-    /// Until nothing is left: readiness is reported once, when data come.
-    bool read() {
-        for (;;) {
-            const std::size_t kept = input_.size();
-            input_.resize(kept + read_size);
-            const auto size = ::read(socket_, &input_[kept], read_size);
-            input_.resize(kept + static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-            if (size <= 0) {
-                return size < 0 && errno == EAGAIN;
-            }
-            const std::size_t used = answer_frames();
-            input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(used));
-        }
+    Udp(EventLoop& loop, std::uint16_t port) : socket_(bind_udp(port)) {
+        loop.watch(socket_, *this);
     }
 
-    std::size_t answer_frames() {
-        std::size_t at = 0;
-        while (at + 2 <= input_.size()) {
-            const std::size_t size = read_16(input_, at);
-            if (at + 2 + size > input_.size()) {
-                break;
-            }
-            answer_one(ConstBytes{input_}.subspan(at + 2, size));
-            at += 2 + size;
-        }
-        return at;
-    }
-
-    void answer_one(ConstBytes query) {
-        const std::size_t start = output_.size();
-        output_.resize(start + 2 + largest_answer);
-        const std::size_t size = write_answer(query, Bytes{output_}.subspan(start + 2));
-        write_16(output_, start, size);
-        output_.resize(size == 0 ? start : start + 2 + size);
-    }
-
-    bool write() {
-        if (output_.empty()) {
-            return true;
-        }
-        const auto size = ::send(socket_, output_.data(), output_.size(), MSG_NOSIGNAL);
-        if (size > 0) {
-            output_.erase(output_.begin(), output_.begin() + size);
-        }
-        return size >= 0 || errno == EAGAIN;
-    }
-
-    int socket_;
-    std::vector<std::uint8_t> input_;
-    std::vector<std::uint8_t> output_;
-};
-
-class Responder {
-public:
-    explicit Responder(std::uint16_t port)
-        : epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
-          udp_(open_socket(SOCK_DGRAM)),
-          listener_(open_socket(SOCK_STREAM)) {
-        const sockaddr_in address = loopback(port);
-        enlarge_buffers(udp_);
-        set(listener_, SOL_SOCKET, SO_REUSEADDR);
-        for (const int socket : {udp_, listener_}) {
-            checked(
-                ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind"
-            );
-            watch(socket, EPOLLIN);
-        }
-        checked(::listen(listener_, SOMAXCONN), "listen");
-    }
-
-    [[noreturn]] void run() {
-        std::array<epoll_event, 64> events{};
-        for (;;) {
-            const int count = ::epoll_wait(epoll_, events.data(), events.size(), -1);
-            for (int index = 0; index < count; ++index) {
-                on_ready(events[static_cast<std::size_t>(index)].data.fd);
-            }
-        }
-    }
-
-private:
-    static void set(int socket, int level, int option) {
-        const int on = 1;
-        checked(::setsockopt(socket, level, option, &on, sizeof on), "setsockopt");
-    }
-
-    void watch(int socket, std::uint32_t what) {
-        epoll_event event{};
-        event.events = what;
-        event.data.fd = socket;
-        checked(::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event), "epoll_ctl");
-    }
-
-    void on_ready(int socket) {
-        if (socket == udp_) {
-            answer_datagrams();
-        } else if (socket == listener_) {
-            accept();
-        } else if (!streams_.at(socket)->on_ready()) {
-            streams_.erase(socket);
-        }
-    }
-
-    void answer_datagrams() {
-        const std::size_t count = queries_.receive(udp_);
+    void on_ready(std::uint32_t /*events*/) override {
+        const std::size_t count = queries_.receive(socket_);
         std::size_t answers = 0;
         for (std::size_t index = 0; index < count; ++index) {
             const std::size_t size = write_answer(queries_.received(index), answers_.room(answers));
@@ -176,26 +58,82 @@ private:
                 ++answers;
             }
         }
-        answers_.send(udp_, answers);
+        answers_.send(socket_, answers);
     }
 
-    void accept() {
-        const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (socket < 0) {
-            return;
-        }
-        streams_.emplace(socket, std::make_unique<Stream>(socket));
-        set(socket, IPPROTO_TCP, TCP_NODELAY);
-        watch(socket, EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP);
-    }
-
-    int epoll_;
-    int udp_;
-    int listener_;
+private:
+    Socket socket_;
     UdpBatch<batch_size, largest_answer> queries_{true};
     UdpBatch<batch_size, largest_answer> answers_{true};
-    std::unordered_map<int, std::unique_ptr<Stream>> streams_;
 };
+
+/// TCP: as many answers in one write as each read brought queries.
+class Tcp : public Watcher {
+public:
+    Tcp(EventLoop& loop, std::uint16_t port) : loop_(loop), listener_(listen_tcp(port)) {
+        loop_.watch(listener_, *this);
+    }
+
+    void on_ready(std::uint32_t /*events*/) override {
+        for (Socket socket = accept_from(listener_); socket.get() >= 0;
+             socket = accept_from(listener_)) {
+            const int key = socket.get();
+            connections_.insert_or_assign(
+                key, std::make_unique<Connection>(*this, key, std::move(socket))
+            );
+        }
+    }
+
+    void forget_closed() {
+        for (const int key : closed_) {
+            connections_.erase(key);
+        }
+        closed_.clear();
+    }
+
+private:
+    struct Connection : Watcher {
+        Connection(Tcp& tcp, int number, Socket socket)
+            : owner(tcp), key(number), stream(tcp.loop_, *this, std::move(socket)) {}
+
+        void on_ready(std::uint32_t /*events*/) override {
+            const auto answer = [this](ConstBytes query) {
+                const std::size_t size = write_answer(query, owner.answer_);
+                if (size > 0) {
+                    append_frame(stream.output(), ConstBytes{owner.answer_}.first(size));
+                }
+            };
+            if (!stream.advance() || !read_frames(stream, kept, owner.input_, answer) ||
+                !stream.flush()) {
+                owner.closed_.push_back(key);
+            }
+        }
+
+        Tcp& owner;
+        int key;
+        Stream stream;
+        std::vector<std::uint8_t> kept;
+    };
+
+    EventLoop& loop_;
+    Socket listener_;
+    std::vector<std::uint8_t> input_ = std::vector<std::uint8_t>(1 << 17);
+    std::array<std::uint8_t, largest_answer> answer_{};
+    std::unordered_map<int, std::unique_ptr<Connection>> connections_;
+    std::vector<int> closed_;  // in this turn
+};
+
+[[noreturn]] void run(std::uint16_t port) {
+    EventLoop loop;
+    Udp udp{loop, port};
+    Tcp tcp{loop, port};
+    std::puts("ready");
+    std::fflush(stdout);
+    for (;;) {
+        loop.turn();
+        tcp.forget_closed();
+    }
+}
 
 }  // namespace
 }  // namespace dotpair::bench
@@ -206,10 +144,7 @@ int main(int argc, char** argv) {
             std::fputs("use: dotpair-bench-responder PORT\n", stderr);
             return 64;
         }
-        dotpair::bench::Responder responder{static_cast<std::uint16_t>(std::stoul(argv[1]))};
-        std::puts("ready");
-        std::fflush(stdout);
-        responder.run();
+        dotpair::bench::run(static_cast<std::uint16_t>(std::stoul(argv[1])));
     } catch (const std::exception& error) {
         std::fprintf(stderr, "dotpair-bench-responder: %s\n", error.what());
         return 1;

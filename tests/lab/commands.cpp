@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lab/commands.hpp"
 
+#include <arpa/inet.h>
+
 #include <charconv>
 #include <sstream>
 
@@ -39,6 +41,35 @@ bool set_blackhole(std::istringstream& words, Path& path) {
     return true;
 }
 
+bool set_host(std::istringstream& words, Path& path) {
+    std::string text;
+    std::string state;
+    words >> text >> state;
+    std::string address(sizeof(in6_addr), '\0');
+    const int family = text.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    if ((state != "gone" && state != "back") ||
+        ::inet_pton(family, text.c_str(), address.data()) != 1) {
+        return false;
+    }
+    address.resize(family == AF_INET ? sizeof(in_addr) : sizeof(in6_addr));
+    path.set_gone(address, state == "gone");
+    return true;
+}
+
+bool reset(std::istringstream& words, Path& path, Clock::time_point now) {
+    std::string text;
+    words >> text;
+    if (text != "both" && text != "up" && text != "down") {
+        return false;
+    }
+    for (const auto direction : {Direction::up, Direction::down}) {
+        if (text == "both" || (text == "up") == (direction == Direction::up)) {
+            path.reset_flows(direction, now);
+        }
+    }
+    return true;
+}
+
 std::string stats(const Path& path) {
     std::ostringstream line;
     line << "stats";
@@ -65,7 +96,7 @@ std::optional<std::chrono::microseconds> parse_delay(std::string_view text) {
     return std::chrono::microseconds{count};
 }
 
-std::string run_command(const std::string& line, Path& path) {
+std::string run_command(const std::string& line, Path& path, Clock::time_point now) {
     std::istringstream words{line};
     std::string verb;
     words >> verb;
@@ -76,6 +107,10 @@ std::string run_command(const std::string& line, Path& path) {
         is_done = set_loss(words, path);
     } else if (verb == "blackhole") {
         is_done = set_blackhole(words, path);
+    } else if (verb == "host") {
+        is_done = set_host(words, path);
+    } else if (verb == "reset") {
+        is_done = reset(words, path, now);
     } else if (verb == "forget") {
         path.forget_flows();
         is_done = true;

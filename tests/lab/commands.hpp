@@ -14,6 +14,6 @@ std::optional<std::chrono::microseconds> parse_delay(std::string_view text);
 
 /// Does what one line says and returns the line to answer it with: "ok", the counts, or "error" and
 /// the line. The lines: see usage in tun_relay.cpp.
-std::string run_command(const std::string& line, Path& path);
+std::string run_command(const std::string& line, Path& path, Clock::time_point now);
 
 }  // namespace dotpair::lab

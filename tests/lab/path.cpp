@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lab/path.hpp"
 
+#include "tests/lab/ip_packet.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -27,31 +29,60 @@ void Path::set_loss(double rate, std::uint64_t seed) {
 bool Path::accept(
     Direction direction, std::span<const std::uint8_t> packet, Clock::time_point now
 ) {
-    Side& from = side(direction);
-    from.counts.packets += 1;
-    if (auto* const reason = drop_reason(from, packet)) {
+    side(direction).counts.packets += 1;
+    if (auto* const reason = drop_reason(direction, packet)) {
         *reason += 1;
         return false;
     }
+    send(direction, {packet.begin(), packet.end()}, now);
+    return true;
+}
+
+std::uint64_t* Path::drop_reason(Direction direction, std::span<const std::uint8_t> packet) {
+    Side& from = side(direction);
+    if (from.blackhole || is_of_gone_host(packet)) {
+        return &from.counts.blackholed;
+    }
+    if (loss_rate_ > 0 && uniform(from.chance) < loss_rate_) {
+        return &from.counts.lost;
+    }
+    if (!flows_.passes(direction, packet)) {
+        return &from.counts.forgotten;
+    }
+    return under_way_.size() < most_under_way ? nullptr : &from.counts.overflowed;
+}
+
+void Path::set_gone(const std::string& address, bool is_gone) {
+    if (is_gone) {
+        gone_.insert(address);
+    } else {
+        gone_.erase(address);
+    }
+}
+
+bool Path::is_of_gone_host(std::span<const std::uint8_t> packet) const {
+    const auto layout = gone_.empty() ? std::nullopt : layout_of(packet);
+    if (!layout) {
+        return false;
+    }
+    const auto addresses = addresses_of(packet, *layout);
+    return std::any_of(addresses.begin(), addresses.end(), [this](const auto& address) {
+        return gone_.contains(std::string(address.begin(), address.end()));
+    });
+}
+
+void Path::reset_flows(Direction direction, Clock::time_point now) {
+    for (auto& packet : flows_.take_resets(direction)) {
+        send(direction, std::move(packet), now);
+    }
+}
+
+void Path::send(Direction direction, std::vector<std::uint8_t> packet, Clock::time_point now) {
     auto due = now + delay_;
     if (!under_way_.empty()) {
         due = std::max(due, under_way_.back().due);
     }
-    under_way_.push_back({due, direction, {packet.begin(), packet.end()}});
-    return true;
-}
-
-std::uint64_t* Path::drop_reason(Side& side, std::span<const std::uint8_t> packet) {
-    if (side.blackhole) {
-        return &side.counts.blackholed;
-    }
-    if (loss_rate_ > 0 && uniform(side.chance) < loss_rate_) {
-        return &side.counts.lost;
-    }
-    if (!flows_.passes(packet)) {
-        return &side.counts.forgotten;
-    }
-    return under_way_.size() < most_under_way ? nullptr : &side.counts.overflowed;
+    under_way_.push_back({due, direction, std::move(packet)});
 }
 
 std::optional<Path::Arrival> Path::take_due(Clock::time_point now) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "tests/lab/direction.hpp"
 #include "tests/lab/flow_table.hpp"
 
 #include <array>
@@ -10,15 +11,14 @@
 #include <deque>
 #include <optional>
 #include <random>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace dotpair::lab {
 
 using Clock = std::chrono::steady_clock;
-
-/// `up` is from the client's namespace to the server's.
-enum class Direction : std::uint8_t { up, down };
 
 struct PathCounts {
     std::uint64_t packets = 0;  // seen; each is counted below once at most
@@ -43,8 +43,16 @@ public:
 
     void set_blackhole(Direction direction, bool is_on) { side(direction).blackhole = is_on; }
 
+    /// A host that is gone: whatever comes from this address (4 or 16 octets) or goes to it is
+    /// dropped, and counted as blackholed.
+    void set_gone(const std::string& address, bool is_gone);
+
     /// See FlowTable::forget().
     void forget_flows() { flows_.forget(); }
+
+    /// Ends the TCP connections there are by RST packets in this direction, behind what is under
+    /// way. Those of `up` end the server's side only, which sends nothing in answer.
+    void reset_flows(Direction direction, Clock::time_point now);
 
     /// False when the packet is dropped.
     bool accept(Direction direction, std::span<const std::uint8_t> packet, Clock::time_point now);
@@ -77,12 +85,17 @@ private:
     }
 
     /// The counter of the reason to drop this packet, or null.
-    std::uint64_t* drop_reason(Side& side, std::span<const std::uint8_t> packet);
+    std::uint64_t* drop_reason(Direction direction, std::span<const std::uint8_t> packet);
+
+    bool is_of_gone_host(std::span<const std::uint8_t> packet) const;
+
+    void send(Direction direction, std::vector<std::uint8_t> packet, Clock::time_point now);
 
     Clock::duration delay_;
     double loss_rate_ = 0;
     std::array<Side, 2> sides_;
     FlowTable flows_;
+    std::set<std::string> gone_;
     std::deque<Arrival> under_way_;  // in order of `due`, both directions together
 };
 

@@ -30,7 +30,11 @@ constexpr const char* usage =
     "  delay COUNTus                 one way [17500us]\n"
     "  loss RATE SEED                drops this part of the packets; 0 0 ends it\n"
     "  blackhole on|off|up|down      drops all, in both directions or one\n"
+    "  host ADDRESS gone|back        drops all that comes from this address or goes to it\n"
     "  forget                        drops all of the TCP connections there are, not of new ones\n"
+    "  reset both|up|down            ends the TCP connections there are by RST, in both directions "
+    "or\n"
+    "                                one\n"
     "  stats                         key=value, counted since the start\n";
 
 constexpr const char* device = "lab0";
@@ -158,7 +162,7 @@ private:
         }
         input_.append(text.data(), static_cast<std::size_t>(size));
         for (auto end = input_.find('\n'); end != std::string::npos; end = input_.find('\n')) {
-            std::puts(run_command(input_.substr(0, end), path_).c_str());
+            std::puts(run_command(input_.substr(0, end), path_, Clock::now()).c_str());
             input_.erase(0, end + 1);
         }
         std::fflush(stdout);

@@ -95,6 +95,16 @@ public:
 
     ~StreamPeer() { disconnect(); }
 
+    /// Leaves with the ClientHello, in one record. REQUIRES: before the handshake, of a session
+    /// that has room.
+    void say_early(const Octets& octets) { tls_->early.assign(octets.begin(), octets.end()); }
+
+    /// Says hello and does not wait.
+    void begin_handshake() {
+        tls_->go_on();
+        flush();
+    }
+
     void shake_hands() {
         if (tls_) {
             tls_->go_on();

@@ -28,6 +28,12 @@ struct TlsEnd {
 
     /// Goes on until the session wants more input or is over.
     void go_on() {
+        if (const std::string first = std::exchange(early, {}); !first.empty()) {
+            session.write_early(bytes_of(first));
+        }
+        if (session.is_reading_early() && !read_early()) {
+            return;
+        }
         if (!is_open) {
             progress = session.handshake();
             is_open = progress == net::TlsSession::Progress::done;
@@ -37,6 +43,18 @@ struct TlsEnd {
             progress = next;
             if (next != net::TlsSession::Progress::done) {
                 return;
+            }
+            records.emplace_back(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(size));
+        }
+    }
+
+    /// True when all is read of it.
+    bool read_early() {
+        for (;;) {
+            const auto [next, size] = session.read_early(plain);
+            progress = next;
+            if (next != net::TlsSession::Progress::done || size == 0) {
+                return next == net::TlsSession::Progress::done;
             }
             records.emplace_back(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(size));
         }
@@ -61,6 +79,7 @@ struct TlsEnd {
     }
 
     net::TlsSession session;
+    std::string early;  // leaves with a client's first message
     std::vector<std::uint8_t> output;
     std::vector<std::string> records;  // what each read() gave
     net::TlsSession::Progress progress = net::TlsSession::Progress::needs_input;

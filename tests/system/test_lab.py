@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The lab itself: whether its link delays, drops and forgets as told, and leaves nothing behind."""
 
+import fcntl
 import os
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from harness.lab_cases import WithLab
 from harness.processes import run, wait_until
 
 SO_RCVBUFFORCE = 33
+SIOCOUTQNSD = 0x894B
 NUMBER_SIZE = 4
 LAST = 1 << 20  # the number of the datagram that ends a series
 OPEN_A_LAB = "from harness.lab import Lab; lab = Lab(); print(lab.client.name, flush=True); "
@@ -65,7 +68,8 @@ class Link(WithLab):
         self.assertLess(min(self.ping(near, far) for _ in range(15)), ROUND_TRIP)
 
     def test_a_bad_command_is_an_error(self):
-        for command in ("delay soon", "delay 5ms", "loss 2 1", "loss 0.5", "blackhole", "nonsense", ""):
+        for command in ("delay soon", "delay 5ms", "loss 2 1", "loss 0.5", "blackhole", "reset", "reset all", "host gone",
+                        "host 198.51.100.2 off", "nonsense", ""):
             self.assertEqual(self.lab.relay.ask(command), f"error {command}")
 
     def test_4000_packets_a_second_pass_and_in_order(self):
@@ -137,6 +141,51 @@ class Faults(WithLab):
         near, far = self.tcp_pair(listener)
         near.sendall(b"new")
         self.assertEqual(far.recv(3), b"new")
+
+
+    def tcp_pairs(self):
+        listeners = self.listener(), self.listener(socket.AF_INET6)
+        for listener in listeners:
+            near, far = self.tcp_pair(listener)
+            near.sendall(b"up")
+            self.assertEqual(far.recv(2), b"up")
+            far.sendall(b"down")
+            self.assertEqual(near.recv(4), b"down")
+            yield near, far
+
+    def test_a_reset_ends_both_ends_behind_what_is_under_way(self):
+        for near, far in self.tcp_pairs():
+            near.sendall(b"last")
+            wait_until(lambda: unsent(near) == 0, "the segment to leave")
+            self.lab.reset_connections()
+            self.assertEqual(far.recv(4), b"last")
+            for end in (near, far):
+                self.assertRaises(ConnectionResetError, end.recv, 1)
+
+    def test_a_reset_towards_the_server_tells_the_client_nothing(self):
+        for near, far in self.tcp_pairs():
+            before = self.lab.stats()["down_packets"]
+            self.lab.reset_connections("up")
+            self.assertRaises(ConnectionResetError, far.recv, 1)
+            self.assertEqual(self.lab.stats()["down_packets"], before)
+
+    def test_a_host_that_is_gone_is_cut_off_and_others_are_not(self):
+        near, far = self.udp_pair()
+        near6, far6 = self.udp_pair(socket.AF_INET6)
+        self.lab.set_gone(self.lab.server.address)
+        send_number(near, 1)
+        send_number(far, 2)
+        wait_until(lambda: self.lab.stats()["up_blackholed"] and self.lab.stats()["down_blackholed"], "two drops")
+        send_number(near6, 3)
+        self.assertEqual(receive_number(far6), 3)
+        self.lab.set_gone(self.lab.server.address, False)
+        send_number(near, 4)
+        self.assertEqual(receive_number(far), 4)
+
+
+def unsent(end):
+    """Octets that a TCP socket has not sent yet."""
+    return struct.unpack("i", fcntl.ioctl(end, SIOCOUTQNSD, bytes(4)))[0]
 
 
 def namespaces():

@@ -200,12 +200,12 @@ class FastOpen(WithCounting):
                 self.pair.stop()
 
     def test_a_refused_syn_is_a_failure_to_connect(self):
-        self.fetch_cookie()
+        self.fetch_cookie(query_timeout="1500ms")
         self.pair.server.stop()
         self.assert_fails_to_connect("Connection refused")
 
     def test_a_syn_without_answer_is_a_failure_to_connect(self):
-        self.fetch_cookie(connect_timeout="300ms")
+        self.fetch_cookie(query_timeout="1500ms", connect_timeout="300ms")
         with self.lab.blackhole():
             self.assert_fails_to_connect("timed out")
 

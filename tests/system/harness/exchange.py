@@ -73,18 +73,18 @@ def udp_socket(port=None):
     return end
 
 
-def tcp_socket(port, timeout=ANSWER_TIMEOUT):
-    end = socket.create_connection((LOOPBACK, port), timeout)
+def tcp_socket(port, timeout=ANSWER_TIMEOUT, address=LOOPBACK):
+    end = socket.create_connection((address, port), timeout)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return end
 
 
-def tls_socket(port):
+def tls_socket(port, address=LOOPBACK):
     """To a DoT server, whoever it is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["dot"])
-    return context.wrap_socket(tcp_socket(port))
+    return context.wrap_socket(tcp_socket(port, address=address))
 
 
 def ask_udp(port, query, timeout=ANSWER_TIMEOUT):

@@ -56,14 +56,18 @@ def check_answer(answer, number, identifier):
     end = len(query)
     if answer[:2] != query[:2]:
         return "another ID"
+    if not answer[2] & wire.QR >> 8:
+        return "a query"
     if answer[12:end] != query[12:]:
         return f"another question: {answer[12:end]!r}, wanted {query[12:]!r}"
     if answer[3] & 15:
         return f"rcode {answer[3] & 15}"
-    # Owner as a pointer to the question, A, IN, TTL, length, address.
+    # Owner as a pointer to the question or written out, as stubby does; A, IN, TTL, length, address.
+    owner = b"\xc0\x0c" if answer[end:end + 2] == b"\xc0\x0c" else query[12:-4]
+    record = answer[end:end + len(owner) + 14]
     address = b"\0\4" + bytes([10, number >> 16, number >> 8 & 255, number & 255])
-    if answer[end:end + 6] != b"\xc0\x0c\0\1\0\1" or answer[end + 10:end + 16] != address:
-        return f"another address: {answer[end:end + 16].hex()}"
+    if not record.startswith(owner + b"\0\1\0\1") or not record.endswith(address):
+        return f"another address: {record.hex()}"
     return None
 
 

@@ -81,11 +81,12 @@ class Lab:
     Metrics of TCP are not remembered from one connection to the next. Fast Open is as the kernel has
     it by default; set_option("ipv4/tcp_fastopen", ...) on either end changes that."""
 
-    def __init__(self, round_trip=ROUND_TRIP):
+    def __init__(self, round_trip=ROUND_TRIP, captures=True):
+        """Without `captures` there is no capture(), and no file that grows."""
         _remove_leftovers()
         self.one_way = round_trip / 2
         self.ends = []
-        self._pcap = os.path.join(temporary_directory("lab"), "lab.pcap")
+        self._pcap = os.path.join(temporary_directory("lab"), "lab.pcap") if captures else None
         self.relay = None
         _open_labs.append(self)
         try:
@@ -99,8 +100,9 @@ class Lab:
         for number, end in enumerate(("client", "server"), 1):
             self.ends.append(Namespace(f"{name}-{end}", number))
         self.client, self.server = self.ends
+        capture = ["--pcap", self._pcap] if self._pcap else []
         self.relay = Process([os.environ["DOTPAIR_TUN_RELAY"], self.client.name, self.server.name,
-                               "--delay", _microseconds(self.one_way), "--pcap", self._pcap], takes_input=True)
+                               "--delay", _microseconds(self.one_way), *capture], takes_input=True)
         self.relay.wait_for_line("^ready$")
         for end in self.ends:
             end.connect()
@@ -133,6 +135,15 @@ class Lab:
     def forget_connections(self):
         """The link drops what belongs to TCP connections made until now, as a NAT that lost them."""
         self._command("forget")
+
+    def reset_connections(self, which="both"):
+        """Both ends of the TCP connections there are get an RST as if from the other one; with "up"
+        only the server's, which then knows nothing of them any more and says so to nobody."""
+        self._command(f"reset {which}")
+
+    def set_gone(self, address, is_gone=True):
+        """A host that is cut off: drops all that comes from this address or goes to it."""
+        self._command(f"host {address} {'gone' if is_gone else 'back'}")
 
     def stats(self):
         """up_packets, up_lost, up_blackholed, up_forgotten, up_overflowed, and the same for down."""

@@ -40,9 +40,10 @@ class WithLab(unittest.TestCase):
         far.settimeout(10)
         return near, far
 
-    def listener(self):
+    def listener(self, family=socket.AF_INET):
+        address = self.lab.server.address if family == socket.AF_INET else self.lab.server.address6
         with self.lab.server.entered():
-            return self.enterContext(socket.create_server((self.lab.server.address, 0)))
+            return self.enterContext(socket.create_server((address, 0), family=family))
 
     def wait_for_packets(self, direction, count):
         wait_until(lambda: self.lab.stats()[f"{direction}_packets"] >= count, f"{count} packets {direction}")

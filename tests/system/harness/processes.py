@@ -48,9 +48,10 @@ def wait_until(condition, what, timeout=READY_TIMEOUT):
 
 
 class Process:
-    """One program in the background; what it prints is collected and can be waited for."""
+    """One program in the background; what it prints is collected and can be waited for. It inherits the
+    file descriptors `inherited` under their numbers."""
 
-    def __init__(self, arguments, cwd=None, env=None, takes_input=False):
+    def __init__(self, arguments, cwd=None, env=None, takes_input=False, inherited=()):
         self.name = os.path.basename(arguments[0])
         self._lines = []
         self._changed = threading.Condition()
@@ -58,7 +59,8 @@ class Process:
         environment = dict(os.environ, LC_ALL="C", **(env or {}))
         self._process = subprocess.Popen(
             arguments, cwd=cwd, env=environment, stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent, start_new_session=True,
+            pass_fds=inherited)
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
         _running.append(self)

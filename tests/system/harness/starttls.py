@@ -108,7 +108,7 @@ class UpgradingServer:
     `clear` and `secret` are the messages that came in clear and in TLS; `early` is what had arrived behind
     a first message before it was answered."""
 
-    def __init__(self, respond, certificate=None, port=None):
+    def __init__(self, respond, certificate=None, port=None, address=LOOPBACK):
         self.port = port or free_port()
         self.respond = respond
         self.clear, self.secret, self.early = [], [], b""
@@ -118,7 +118,7 @@ class UpgradingServer:
             self._context.load_cert_chain(certificate.file, certificate.key)
         self._streams = []
         self._closed = False
-        self._listener = socket.create_server((LOOPBACK, self.port), backlog=16)
+        self._listener = socket.create_server((address, self.port), backlog=16)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):

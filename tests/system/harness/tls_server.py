@@ -15,18 +15,19 @@ class LaxTlsServer:
     """Answers every query; `queries` are those that it got, `handshakes` and `resumed` how many
     handshakes its side finished, and without a whole one."""
 
-    def __init__(self, certificate, port=None):
+    def __init__(self, certificate, port=None, address=LOOPBACK, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED):
         self.port = port or free_port()
         self.queries = []
         self.handshakes = self.resumed = 0
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.set_ciphers("ALL:@SECLEVEL=0")
+        self._context.maximum_version = newest
         self._context.set_alpn_protocols(["dot"])
         self._context.load_cert_chain(certificate.file, certificate.key)
         self._lock = threading.Lock()
         self._streams = []
         self._closed = False
-        self._listener = socket.create_server((LOOPBACK, self.port), backlog=16)
+        self._listener = socket.create_server((address, self.port), backlog=16)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):

@@ -5,6 +5,7 @@
 #include "tests/support/command_line.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 using namespace dotpair;
@@ -47,12 +48,15 @@ const std::multimap<std::string, std::string> bad_values = {
     {"upstream", "192.0.2.1#a.test,plain-port=53x"},
     {"profile", "lax"},
     {"transport", "quic"},
+    {"upstream-policy", "random"},
     {"starttls-legacy", "yes"},
     {"ca-file", "/nonexistent/ca.pem"},
     {"ca-file", "/tmp"},
     {"edns", "none"},
     {"padding", "some"},
     {"tcp-fastopen", "yes"},
+    {"early-data", "1"},
+    {"network-events", "maybe"},
     {"query-timeout", "4"},
     {"query-timeout", "0s"},
     {"query-timeout", "99999999999999999999s"},
@@ -72,6 +76,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"transfers", "0"},
     {"queued-bytes", "1KiB"},
     {"queued-bytes", "1 MiB"},
+    {"state-dir", "/nonexistent/dotpair/client"},
+    {"state-dir", "/dev/null"},
+    {"state-dir", "/tmp"},
     {"log-level", "verbose"},
     {"config", "/nonexistent/client.toml"},
     {"config", "/tmp"},
@@ -89,6 +96,9 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.early_data);
+    CHECK_FALSE(config.keeps_tickets);
+    CHECK(config.network_events);
     CHECK(config.transport == policy::TransportChoice::tls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.query_timeout == defaults.query_timeout);
@@ -97,6 +107,17 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(config.log_level == "info");
     CHECK(config.warnings.empty());
     CHECK_FALSE(config.check_only);
+}
+
+TEST_CASE(
+    "P-124: tickets are kept in a directory that was named, not in a service's", "[unit][client]"
+) {
+    ::setenv("STATE_DIRECTORY", "/tmp/dotpair-state-of-nobody", 1);
+    const auto of_service = config_of({});
+    ::unsetenv("STATE_DIRECTORY");
+    CHECK(of_service.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK_FALSE(of_service.keeps_tickets);
+    CHECK(config_of({"--state-dir=/tmp/dotpair-state-of-nobody"}).keeps_tickets);
 }
 
 TEST_CASE("Each option of the client sets its field", "[unit][client]") {
@@ -108,6 +129,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict,plain-port=5300",
         "--transport",
         "auto",
+        "--upstream-policy",
+        "fastest",
         "--starttls-legacy",
         "on",
         "--profile",
@@ -115,6 +138,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--ca-file",
         "/dev/null",
         "--tcp-fastopen",
+        "off",
+        "--early-data",
+        "on",
+        "--network-events",
         "off",
         "--padding",
         "edns",
@@ -146,6 +173,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "128KiB",
         "--transfers",
         "5",
+        "--state-dir",
+        "/tmp/dotpair-state-of-nobody",
         "--log-level",
         "trace",
         "--check-config",
@@ -170,6 +199,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
     CHECK_FALSE(config.tcp_fastopen);
+    CHECK(config.early_data);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
+    CHECK(config.keeps_tickets);
+    CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);

@@ -132,6 +132,7 @@ void compare(unsigned seed, std::size_t capacity, unsigned ids) {
         REQUIRE(table.abandoned_count() == model.count(true));
         REQUIRE(table.is_full() == model.is_full());
     }
+    REQUIRE(indices(table.pending()) == model.pending());
     REQUIRE(indices(table.take_all()) == model.pending());
 }
 

@@ -51,6 +51,23 @@ TEST_CASE("Opcode 6 alone is DSO, and every other opcode passes (P-119)", "[unit
     }
 }
 
+TEST_CASE("P-122: early data is for QUERY and NOTIFY, transfers and TKEY apart", "[unit][policy]") {
+    const auto is_safe = [](std::uint16_t flags, std::uint16_t type) {
+        const Octets message = MessageBuilder(1, flags).question(name("a.test"), type).octets();
+        return policy::is_replay_safe(message, dns::inspect(message));
+    };
+    for (unsigned opcode = 0; opcode < 16; ++opcode) {
+        CAPTURE(opcode);
+        CHECK(is_safe(flags_of(opcode), 1) == (opcode == 0 || opcode == 4));
+        CHECK_FALSE(is_safe(flags_of(opcode) | 0x8000, 1));
+    }
+    CHECK_FALSE(is_safe(flags_of(0), 249));
+    CHECK_FALSE(is_safe(flags_of(0), 251));
+    CHECK_FALSE(is_safe(flags_of(0), 252));
+    CHECK(is_safe(flags_of(0), 255));
+    CHECK(is_safe(flags_of(4), 252));  // what it is about does not make NOTIFY a transfer
+}
+
 TEST_CASE("What has no header is too short, what is cut behind it a query", "[unit][policy]") {
     const Octets whole = test::query().octets();
     for (std::size_t size = 0; size <= whole.size(); ++size) {

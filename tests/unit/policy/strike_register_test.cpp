@@ -22,7 +22,7 @@ constexpr TimePoint open = start + window;
 }  // namespace
 
 TEST_CASE("P-122: a ClientHello is taken once", "[unit][policy]") {
-    StrikeRegister seen(100, window, start);
+    StrikeRegister seen(100, window, open);
     CHECK(seen.is_first(1, open));
     CHECK_FALSE(seen.is_first(1, open));
     CHECK_FALSE(seen.is_first(1, open + window - 1ns));
@@ -30,7 +30,7 @@ TEST_CASE("P-122: a ClientHello is taken once", "[unit][policy]") {
 }
 
 TEST_CASE("P-122: one that collides, or hashes to zero, is no special case", "[unit][policy]") {
-    StrikeRegister seen(100, window, start);
+    StrikeRegister seen(100, window, open);
     for (const std::uint64_t identity :
          {std::uint64_t{0}, std::uint64_t{256}, std::uint64_t{512}, ~std::uint64_t{0}}) {
         CAPTURE(identity);
@@ -39,8 +39,8 @@ TEST_CASE("P-122: one that collides, or hashes to zero, is no special case", "[u
     }
 }
 
-TEST_CASE("P-122: nothing is taken for a window after the start", "[unit][policy]") {
-    StrikeRegister seen(100, window, start);
+TEST_CASE("P-122: nothing is taken right after the start", "[unit][policy]") {
+    StrikeRegister seen(100, window, open);
     CHECK_FALSE(seen.is_first(1, start));
     CHECK_FALSE(seen.is_first(2, open - 1ns));
     CHECK(seen.is_first(3, open));
@@ -49,7 +49,7 @@ TEST_CASE("P-122: nothing is taken for a window after the start", "[unit][policy
 
 TEST_CASE("P-122: one is remembered for a window in any place of it", "[unit][policy]") {
     for (auto first = 0ms; first < 3 * window; first += 500ms) {
-        StrikeRegister seen(100, window, start);
+        StrikeRegister seen(100, window, open);
         seen.is_first(7, open);
         const auto at = open + first;
         CAPTURE(first.count());
@@ -61,7 +61,7 @@ TEST_CASE("P-122: one is remembered for a window in any place of it", "[unit][po
 }
 
 TEST_CASE("P-122: when it is full it refuses, for a whole window", "[unit][policy]") {
-    StrikeRegister seen(3, window, start);
+    StrikeRegister seen(3, window, open);
     for (std::uint64_t identity = 1; identity <= 3; ++identity) {
         CHECK(seen.is_first(identity, open));
     }
@@ -75,7 +75,7 @@ TEST_CASE("P-122: in any order of events no ClientHello is taken twice", "[unit]
     std::mt19937_64 random(4711);
     for (int round = 0; round < 60; ++round) {
         const std::size_t capacity = 16U << (round % 6);
-        StrikeRegister seen(capacity, window, start);
+        StrikeRegister seen(capacity, window, open);
         std::map<std::uint64_t, TimePoint> first_shown;  // it may have come again since
         std::deque<TimePoint> shown;
         TimePoint now = start;
@@ -100,5 +100,61 @@ TEST_CASE("P-122: in any order of events no ClientHello is taken twice", "[unit]
         }
         CAPTURE(capacity);
         CHECK((taken > 0 || capacity < 256));
+    }
+}
+
+TEST_CASE("P-122: after the wall clock was set nothing is taken for a window", "[unit][policy]") {
+    const policy::WallTime wall{1'000'000h};
+    StrikeRegister seen(100, window, open);
+    seen.compare_clocks(wall, open);
+    CHECK(seen.is_first(1, open));
+    seen.compare_clocks(wall + 1min, open + 1min);  // as much as really passed
+    CHECK(seen.is_first(2, open + 1min));
+
+    seen.compare_clocks(wall + 1h, open + 2min);
+    CHECK_FALSE(seen.is_first(3, open + 2min));
+    seen.compare_clocks(wall + 1h + window - 1s, open + 2min + window - 1s);
+    CHECK_FALSE(seen.is_first(4, open + 2min + window - 1s));
+    seen.compare_clocks(wall + 1h + window, open + 2min + window);
+    CHECK(seen.is_first(5, open + 2min + window));
+}
+
+TEST_CASE(
+    "P-122: a wall clock that was set back has to pass where it was, and a window", "[unit][policy]"
+) {
+    const policy::WallTime wall{1'000'000h};
+    StrikeRegister seen(100, window, open);
+    seen.compare_clocks(wall, open);
+    CHECK(seen.is_first(1, open));
+
+    seen.compare_clocks(wall - 1h, open);
+    CHECK_FALSE(seen.is_first(2, open));
+    seen.compare_clocks(wall, open + 1h);  // 1 would be believed once more, and is forgotten
+    CHECK_FALSE(seen.is_first(1, open + 1h));
+    CHECK(seen.is_first(3, open + 1h + window));
+}
+
+TEST_CASE("P-122: a wall clock that is set forth and back stays mistrusted", "[unit][policy]") {
+    const policy::WallTime wall{1'000'000h};
+    StrikeRegister seen(100, window, open);
+    seen.compare_clocks(wall, open);
+    seen.compare_clocks(wall - 1h, open);
+    seen.compare_clocks(wall, open);
+    CHECK_FALSE(seen.is_first(1, open + 1h + window - 1ns));
+    CHECK(seen.is_first(2, open + 1h + window));
+}
+
+TEST_CASE(
+    "P-122: a wall clock that creeps is caught when it has moved a second", "[unit][policy]"
+) {
+    policy::WallTime wall{1'000'000h};
+    policy::TimePoint now = open;
+    StrikeRegister seen(100, window, open);
+    seen.compare_clocks(wall, now);
+    for (int step = 1; step <= 10; ++step) {
+        now += 1s;
+        wall += 1s - 100ms;
+        seen.compare_clocks(wall, now);
+        CHECK(seen.is_first(static_cast<std::uint64_t>(step), now) == (step < 10));
     }
 }

@@ -98,6 +98,20 @@ TEST_CASE("P-23: a doubt ends by proof, or by time", "[unit][policy]") {
     CHECK(selector.pick(end) == 0);
 }
 
+TEST_CASE("P-4: UpstreamSelector forgets failures and doubts with the network", "[unit][policy]") {
+    UpstreamSelector selector(3);
+    for (auto now = start; now < start + 1min; now += 10s) {
+        selector.failed(0, now, 0);
+    }
+    selector.doubted(1, start + 50s);
+    REQUIRE(selector.pick(start + 51s) == 2);
+    selector.network_changed();
+    CHECK(selector.pick(start + 51s) == 0);
+    CHECK_FALSE(selector.is_doubted(1, start + 51s));
+    selector.failed(0, start + 52s, 0);  // from the beginning: a tenth of a second
+    CHECK(selector.pick(start + 52s + policy::min_backoff) == 0);
+}
+
 TEST_CASE("UpstreamSelector has no terminal state, whatever fails", "[unit][policy]") {
     for (unsigned seed = 0; seed < 50; ++seed) {
         std::mt19937 random(seed);

@@ -57,6 +57,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"strict-sni", "yes"},
     {"ticket-keys", "/nonexistent/tickets.key"},
     {"ticket-lifetime", "169h"},
+    {"early-data", "yes"},
+    {"early-data-delay", "25h"},
+    {"early-data-hellos", "0"},
     {"backend", "192.0.2.1@dns"},
     {"backend", "192.0.2.2@0"},
     {"backend-transport", "quic"},
@@ -98,6 +101,9 @@ TEST_CASE("The server's defaults are those of its Config (P-1, P-48)", "[unit][s
     CHECK_FALSE(config.starttls);
     CHECK_FALSE(config.starttls_legacy);
     CHECK(config.tls.ticket_lifetime == 12h);
+    CHECK_FALSE(config.tls.early_data);
+    CHECK(config.tls.early_data_delay == 20s);
+    CHECK(config.tls.early_data_hellos == 65536);
     CHECK(config.workers >= 1);
     CHECK(config.idle_timeout == 30s);
     CHECK(config.connections == 10000);
@@ -218,6 +224,22 @@ TEST_CASE("A certificate needs its key, and a key its certificate", "[unit][serv
 TEST_CASE("A certificate that is given twice is refused", "[unit][server]") {
     const auto message = refusal_of({"--cert=/dev/null", "--cert=/dev/null", "--key=/dev/null"});
     CHECK(is_one_line_with(message, {"--cert", "/dev/null", "twice"}));
+}
+
+TEST_CASE("P-122: early data does not go with ticket keys that others may have", "[unit][server]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--early-data=on", "--ticket-keys=/dev/zero"}),
+        {"--early-data", "--ticket-keys"}
+    ));
+    CHECK(refusal_of({"--early-data=off", "--ticket-keys=/dev/zero"}).empty());
+}
+
+TEST_CASE("Early data is taken as the server's options say", "[unit][server]") {
+    const auto config =
+        config_of({"--early-data=on", "--early-data-delay=1s", "--early-data-hellos=9"});
+    CHECK(config.tls.early_data);
+    CHECK(config.tls.early_data_delay == 1s);
+    CHECK(config.tls.early_data_hellos == 9);
 }
 
 TEST_CASE("A ticket lives a second at least", "[unit][server]") {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "client-proxy/ticket_keeper.hpp"
+
+#include "common/net/source_address.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <string>
+#include <utility>
+
+namespace dotpair::client {
+namespace {
+const std::string file_name = "tickets";
+}  // namespace
+
+/// The tickets of one server. Where we are is asked anew each time.
+class TicketKeeper::Shelf final : public net::TicketShelf {
+public:
+    Shelf(TicketKeeper& keeper, const net::TlsIdentity& identity, const net::Endpoint& server)
+        : keeper_(keeper), identity_(net::ticket_identity(identity, server)), server_(server) {}
+
+    std::optional<std::vector<std::uint8_t>> take() override {
+        const policy::TicketPlace here = place();
+        const std::scoped_lock lock(keeper_.mutex_);
+        return keeper_.inherited_.take(here);
+    }
+
+    void put(std::vector<std::uint8_t> ticket) override {
+        const policy::TicketPlace here = place();
+        const std::scoped_lock lock(keeper_.mutex_);
+        keeper_.left_.add(here, std::move(ticket));
+        keeper_.write();
+    }
+
+    void drop() override {
+        const std::scoped_lock lock(keeper_.mutex_);
+        keeper_.inherited_.drop(identity_);
+        keeper_.left_.drop(identity_);
+        keeper_.write();
+    }
+
+private:
+    policy::TicketPlace place() const { return {identity_, net::source_address(server_)}; }
+
+    TicketKeeper& keeper_;
+    std::array<std::uint8_t, 32> identity_;
+    net::Endpoint server_;
+};
+
+TicketKeeper::TicketKeeper(app::StateDirectory& directory) : directory_(directory) {
+    const auto file = directory_.read(file_name, policy::KeptTickets::largest_file);
+    if (!file) {
+        return;
+    }
+    directory_.remove(file_name);
+    directory_.wait_until_written();
+    if (directory_.read(file_name, policy::KeptTickets::largest_file)) {
+        spdlog::warn(
+            "tickets not used: they cannot be removed, and another process would use them again"
+        );
+        return;
+    }
+    inherited_ = policy::KeptTickets::decode(*file);
+    spdlog::info("tickets taken over count={}", inherited_.size());
+}
+
+TicketKeeper::~TicketKeeper() {
+    if (!inherited_.is_empty()) {
+        left_.add_older(std::move(inherited_));
+        write();
+    }
+}
+
+std::unique_ptr<net::TicketShelf> TicketKeeper::shelf_of(
+    const net::TlsIdentity& identity, const net::Endpoint& server
+) {
+    return std::make_unique<Shelf>(*this, identity, server);
+}
+
+void TicketKeeper::write() {
+    if (left_.is_empty()) {
+        directory_.remove(file_name);
+    } else {
+        directory_.write(file_name, left_.encode());
+    }
+}
+
+}  // namespace dotpair::client

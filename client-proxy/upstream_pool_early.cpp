@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Queries that leave with the ClientHello of a new connection (RFC 8446 section 2.3).
+#include "client-proxy/upstream_pool.hpp"
+
+namespace dotpair::client {
+
+const char* UpstreamPool::name_of(net::EarlyData fate) {
+    switch (fate) {
+        case net::EarlyData::accepted:
+            return "accepted";
+        case net::EarlyData::rejected:
+            return "rejected";
+        case net::EarlyData::none:
+            break;
+    }
+    return "none";
+}
+
+bool UpstreamPool::may_be_early(
+    const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
+) {
+    return config_.early_data && transport == policy::UpstreamTransport::tls && !for_suspects &&
+           !upstream.one_message_per_record && upstream.early_data.may_send(loop_.now());
+}
+
+/// First come, first served, as far as there is room; what the network must not show the server
+/// twice waits for the end of the handshake. The others wait as well: should this one not open, the
+/// race goes on.
+void UpstreamPool::on_early_room(net::QueryConnection& connection, std::size_t octets) {
+    Connection& early = find(connection);
+    auto query = relay_.first_waiting();
+    while (query) {
+        const auto next = relay_.waiting_behind(*query);
+        const std::size_t size = dns::frame_header_size + relay_.query_message(*query).size();
+        if (relay_.is_replay_safe(*query) && relay_.may_copy(*query) && size <= octets &&
+            relay_.copies(*query).size() < QueryRelay::max_copies && write_on(early, *query)) {
+            relay_.wait(*query);
+            octets -= size;
+            early.sent_early = true;
+        }
+        query = next;
+    }
+}
+
+/// They wait like any other, and on_connected(), which follows, writes them (P-123).
+void UpstreamPool::on_early_rejected(net::QueryConnection& connection) {
+    take_back(connection.ids().take_all(), find(connection).number);
+}
+
+/// The connection was never open, so nothing but early data was written on it.
+void UpstreamPool::early_data_lost(
+    const net::QueryConnection& connection,
+    std::uint32_t number,
+    const std::vector<QueryId>& queries
+) {
+    upstreams_[connection.peer()].early_data.lost(connection.was_answered(), loop_.now());
+    take_back(queries, number);
+}
+
+void UpstreamPool::take_back(const std::vector<QueryId>& queries, std::uint32_t connection) {
+    for (const QueryId query : queries) {
+        relay_.take_back(query, connection);
+    }
+}
+
+}  // namespace dotpair::client
