@@ -55,7 +55,7 @@ void log_queries(const Workers& workers) {
     spdlog::info(
         "stats queries udp={} tcp={} transfers={} answers={} failures={} answered_here={} "
         "too_short={} not_queries={} "
-        "clients_gone={}",
+        "clients_gone={} signed={} cut_signed={}",
         count(&ClientCounters::udp_queries),
         count(&ClientCounters::tcp_queries),
         count(&ClientCounters::transfers),
@@ -64,7 +64,9 @@ void log_queries(const Workers& workers) {
         count(&ClientCounters::answered_here),
         count(&ClientCounters::too_short),
         count(&ClientCounters::not_queries),
-        count(&ClientCounters::clients_gone)
+        count(&ClientCounters::clients_gone),
+        count(&ClientCounters::signed_queries),
+        count(&ClientCounters::cut_signed)
     );
 }
 
@@ -111,10 +113,12 @@ void log_clients(const Workers& workers) {
         worker->counters().latency.add_to(latencies);
     }
     spdlog::info(
-        "stats clients tcp_connections={} tcp_refused={} short_frames={} latency_p50_us={} "
+        "stats clients tcp_connections={} tcp_refused={} tcp_displaced={} short_frames={} "
+        "latency_p50_us={} "
         "latency_p99_us={}",
         count(&net::FrontendCounters::admitted),
         count(&net::FrontendCounters::refused),
+        count(&net::FrontendCounters::displaced),
         count(&net::FrontendCounters::short_frames),
         net::LatencyHistogram::percentile(latencies, 0.50),
         net::LatencyHistogram::percentile(latencies, 0.99)
@@ -135,14 +139,16 @@ int run(const Config& config) {
     if (!config.state_dir.empty()) {
         state.emplace("--state-dir", config.state_dir);
     }
+    AddressStore addresses(state ? &*state : nullptr, hosts_of(config));
     std::optional<TicketKeeper> tickets;
     if (config.keeps_tickets) {
         tickets.emplace(*state);
     }
+    const Kept kept{addresses, tickets ? &*tickets : nullptr};
     Workers workers;
     std::vector<app::Worker*> running;
     for (std::size_t index = 0; index < config.workers; ++index) {
-        workers.push_back(std::make_unique<ClientWorker>(config, tickets ? &*tickets : nullptr));
+        workers.push_back(std::make_unique<ClientWorker>(config, kept));
         running.push_back(workers.back().get());
     }
     const std::string listening = app::join(open_listeners(config, workers));

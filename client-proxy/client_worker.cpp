@@ -18,6 +18,8 @@ QueryRelay::Settings relay_settings(const Config& config) {
     settings.max_queries = config.queries;
     settings.query_timeout = config.query_timeout;
     settings.keepalive = policy::keepalive_units(config.tcp_idle_timeout);  // to apps
+    settings.ecs_opt_out = config.ecs_opt_out;
+    settings.forward_resolver_arpa = config.forward_resolver_arpa;
     return settings;
 }
 
@@ -29,10 +31,10 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 
 }  // namespace
 
-ClientWorker::ClientWorker(const Config& config, TicketKeeper* tickets)
+ClientWorker::ClientWorker(const Config& config, const Kept& kept)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config, tickets),
+      pool_(loop_, relay_, *this, config, kept),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
@@ -69,6 +71,7 @@ void ClientWorker::start() {
         socket->start();
     }
     streams_.start();
+    pool_.start();
 }
 
 /// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see
@@ -115,13 +118,13 @@ QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport fro
     switch (accepted.kind) {
         case Kind::too_short:
             counters_.too_short.add();
-            break;
+            return accepted;
         case Kind::not_a_query:
             counters_.not_queries.add();
-            break;
+            return accepted;
         case Kind::answered:
             counters_.answered_here.add();
-            break;
+            return accepted;
         case Kind::transfer:
             counters_.transfers.add();
             break;
@@ -129,6 +132,9 @@ QueryRelay::Accepted ClientWorker::accept(dns::ConstBytes message, Transport fro
             (from == Transport::udp ? counters_.udp_queries : counters_.tcp_queries).add();
             deadline_.arm(relay_.next_deadline());
             break;
+    }
+    if (relay_.is_signed(accepted.query)) {
+        counters_.signed_queries.add();
     }
     return accepted;
 }
@@ -195,6 +201,9 @@ void ClientWorker::on_answer(QueryId query, dns::Bytes answer) {
     if (to.udp != nullptr) {
         counters_.answers.add();
         to.udp->queue(relay_.finish_in_place(query, answer), to.path);
+        if (relay_.take_cut_signature()) {
+            counters_.cut_signed.add();
+        }
     } else if (net::ClientConnection* const client = streams_.find(to.stream)) {
         counters_.answers.add();
         relay_.finish_into(query, answer, client->outbox());
@@ -276,6 +285,14 @@ void ClientWorker::on_client_refused(const net::Endpoint& from) {
             "client refused addr={} reason=\"too many connections\" limit=\"--tcp-clients\"",
             from.address.to_string()
         ),
+        loop_.now()
+    );
+}
+
+void ClientWorker::on_client_displaced() {
+    log_.warn(
+        "client displaced",
+        "too many connections, those that are idle longest are closed limit=\"--tcp-clients\"",
         loop_.now()
     );
 }

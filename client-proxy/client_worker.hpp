@@ -30,7 +30,9 @@ struct ClientCounters {
     net::Counter answered_here;  // DSO, what cannot be edited, what is too much
     net::Counter too_short;
     net::Counter not_queries;
-    net::Counter clients_gone;  // answers that nobody is there to take
+    net::Counter clients_gone;    // answers that nobody is there to take
+    net::Counter signed_queries;  // passed as they were, their options included (P-67)
+    net::Counter cut_signed;      // answers that lost their signature to an app's UDP size (P-112)
     net::Counter transfers;
     net::LatencyHistogram latency;  // from acceptance to the upstream's answer
 };
@@ -42,8 +44,8 @@ class ClientWorker final : public app::Worker,
                            private net::Transfers::Handler,
                            private UpstreamPool::Handler {
 public:
-    /// `tickets` may be null. REQUIRES: both outlive the worker.
-    ClientWorker(const Config& config, TicketKeeper* tickets);
+    /// REQUIRES: `config`, and what `kept` refers to, outlive the worker.
+    ClientWorker(const Config& config, const Kept& kept);
     ~ClientWorker() override;
 
     /// Opens UDP and TCP on one address; throws boost::system::system_error.
@@ -99,6 +101,7 @@ private:
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
     void on_client_refused(const net::Endpoint& from) override;
+    void on_client_displaced() override;
     void on_last_client_closed() override;
 
     std::optional<net::Transfers::Target> transfer_target(std::size_t attempt) override;

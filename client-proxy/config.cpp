@@ -2,6 +2,7 @@
 #include "client-proxy/config.hpp"
 
 #include "common/app/hop_options.hpp"
+#include "common/app/listening.hpp"
 #include "common/app/options.hpp"
 #include "common/app/state_directory.hpp"
 
@@ -28,7 +29,8 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         "upstream",
         "ADDR[@PORT][#NAME][,pin=sha256/BASE64][,tlsa=U/S/M/"
         "HEX][,profile=PROFILE][,plain-port=PORT]...",
-        "DoT server to ask, the preferred one first; port 853 unless given; repeatable",
+        "DoT server to ask, the preferred one first; tls://HOST[@PORT] for one whose addresses are "
+        "to be looked up; port 853 unless given; repeatable",
         [&config](const std::string& option, const std::string& text) {
             config.upstreams.push_back(net::parse_upstream(option, text));
         }
@@ -40,6 +42,13 @@ void bind_addresses(app::OptionSet& options, Config& config) {
          {"round-robin", policy::UpstreamPolicy::round_robin},
          {"fastest", policy::UpstreamPolicy::fastest}},
         "which upstream is asked while several work: the first, each in turn, or the nearest"
+    );
+    options.endpoints(
+        "bootstrap",
+        config.bootstrap,
+        dns_port,
+        "resolver that is asked in clear for the addresses of tls://HOST, and nothing else; port "
+        "53 unless given; repeatable"
     );
     options.choice<Profile>(
         "profile",
@@ -67,6 +76,9 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         config.ca_file,
         app::with_default("PEM file of trust anchors", "the system's trust store")
     );
+}
+
+void bind_messages(app::OptionSet& options, Config& config) {
     app::bind_hop_options(
         options,
         config.edns,
@@ -74,9 +86,28 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         "hide sizes: by the EDNS option, by TLS 1.3 records, or what the option may not touch by "
         "records"
     );
+    options.choice<bool>(
+        "ecs-opt-out",
+        config.ecs_opt_out,
+        {{"off", false}, {"on", true}},
+        "on: queries that say nothing of a client subnet ask that none be told to anybody "
+        "(RFC 7871)"
+    );
+    options.choice<bool>(
+        "forward-resolver-arpa",
+        config.forward_resolver_arpa,
+        {{"off", false}, {"on", true}},
+        "on: names below resolver.arpa are asked upstream; off: they have no records (RFC 9462)"
+    );
 }
 
 void bind_tcp(app::OptionSet& options, Config& config) {
+    options.choice<bool>(
+        "xot-only",
+        config.xot_only,
+        {{"off", false}, {"on", true}},
+        "on: zone transfers are asked for by TLS 1.3 with ALPN dot alone (RFC 9103)"
+    );
     options.choice<bool>(
         "tcp-fastopen",
         config.tcp_fastopen,
@@ -173,9 +204,27 @@ void bind_limits(app::OptionSet& options, Config& config) {
     );
 }
 
+/// An address that was learned in clear is as good as the proof of who stands behind it: without
+/// that (opportunistic) it has to come from where the operator says.
+void check_bootstrap(
+    const net::UpstreamAddress& upstream, const net::TlsIdentity& identity, const Config& config
+) {
+    if (!config.bootstrap.empty()) {
+        return;
+    }
+    if (identity.profile == Profile::opportunistic || config.state_dir.empty()) {
+        throw ConfigError(fmt::format(
+            "--upstream: 'tls://{}' has no address: name a resolver to ask for it with --bootstrap "
+            "ADDR, or write its address instead{}",
+            net::to_string(upstream),
+            identity.profile == Profile::opportunistic ? "" : ", or have it kept with --state-dir"
+        ));
+    }
+}
+
 /// Whether an upstream can be used as configured, which no option can tell alone.
 void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
-    const auto where = net::to_string(upstream.endpoint);
+    const auto where = net::to_string(upstream);
     if (upstream.endpoint.port == dns_port || upstream.endpoint.port == 0) {
         throw ConfigError(fmt::format(
             "--upstream: '{}' asks for TLS on port {}, which RFC 7858 section 3.1 rules out: DNS "
@@ -195,6 +244,9 @@ void check_upstream(const net::UpstreamAddress& upstream, Config& config) {
             where
         ));
     }
+    if (upstream.is_host) {
+        check_bootstrap(upstream, identity, config);
+    }
     if (config.check_only && upstream.pins.size() == 1) {  // P-15
         config.warnings.push_back(fmt::format(
             "upstream {} has a single pin: it is lost when its key changes, so add a backup pin",
@@ -213,7 +265,7 @@ void check_mixture(Config& config) {
         config.warnings.push_back(fmt::format(
             "upstream {} is opportunistic and others are strict: while those fail, queries go to a "
             "server that may be anybody",
-            net::to_string(lax->endpoint)
+            net::to_string(*lax)
         ));
     }
 }
@@ -228,11 +280,12 @@ void check(Config& config) {
     for (auto upstream = config.upstreams.begin(); upstream != config.upstreams.end(); ++upstream) {
         check_upstream(*upstream, config);
         const auto is_same = [&](const net::UpstreamAddress& other) {
-            return other.endpoint == upstream->endpoint && other.name == upstream->name;
+            return other.endpoint == upstream->endpoint && other.name == upstream->name &&
+                   other.is_host == upstream->is_host;
         };
         if (std::any_of(config.upstreams.begin(), upstream, is_same)) {
             throw ConfigError(
-                fmt::format("--upstream: '{}' is given twice", net::to_string(upstream->endpoint))
+                fmt::format("--upstream: '{}' is given twice", net::to_string(*upstream))
             );
         }
     }
@@ -254,12 +307,23 @@ net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config&
     };
 }
 
+std::vector<std::string> hosts_of(const Config& config) {
+    std::vector<std::string> hosts;
+    for (const net::UpstreamAddress& upstream : config.upstreams) {
+        if (upstream.is_host) {
+            hosts.push_back(upstream.name);
+        }
+    }
+    return hosts;
+}
+
 std::optional<Config> read_config(int argc, const char* const* argv) {
     Config config;
     app::OptionSet options(
         "dotpair-client", "Answers plain DNS from apps by asking a DNS-over-TLS server."
     );
     bind_addresses(options, config);
+    bind_messages(options, config);
     bind_tcp(options, config);
     bind_times(options, config);
     bind_limits(options, config);
@@ -280,6 +344,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
             {boost::asio::ip::address_v6::loopback(), dns_port},
         };
     }
+    app::refuse_overlaps(config.listen);
     return config;
 }
 

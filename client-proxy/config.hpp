@@ -23,6 +23,7 @@ struct Config {
     std::vector<net::Endpoint> listen;  // never empty; see listen_by_default
     bool listen_by_default = true;  // nobody named them: a family that the host lacks is skipped
     std::vector<net::UpstreamAddress> upstreams;  // never empty, in order of preference
+    std::vector<net::Endpoint> bootstrap;  // asked in clear for the addresses of host names alone
     policy::UpstreamPolicy upstream_policy = policy::UpstreamPolicy::failover;
     Profile profile = Profile::strict;  // of upstreams that name none
     policy::TransportChoice transport = policy::TransportChoice::tls;
@@ -30,9 +31,12 @@ struct Config {
     std::string ca_file;           // empty: the system's trust store
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool tcp_fastopen = true;    // towards upstreams, never towards apps
-    bool early_data = false;     // towards upstreams
-    bool network_events = true;  // connections are renewed when the network changes
+    bool ecs_opt_out = false;            // asks resolvers to tell nobody the client's network
+    bool forward_resolver_arpa = false;  // else answered here: designations of another's (RFC 9462)
+    bool xot_only = false;               // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
+    bool tcp_fastopen = true;            // towards upstreams, never towards apps
+    bool early_data = false;             // towards upstreams
+    bool network_events = true;          // connections are renewed when the network changes
     std::size_t workers = 1;
 
     std::chrono::milliseconds query_timeout{
@@ -64,6 +68,9 @@ struct Config {
 /// Reads the command line and the file it names. Nothing when --help or --version was asked and has
 /// been printed. Throws ConfigError.
 std::optional<Config> read_config(int argc, const char* const* argv);
+
+/// The names of the upstreams whose addresses are to be looked up.
+std::vector<std::string> hosts_of(const Config& config);
 
 /// Whom the configuration expects behind that upstream.
 net::TlsIdentity identity_of(const net::UpstreamAddress& upstream, const Config& config);

@@ -9,8 +9,10 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::size_t edit_room =
-    dns::empty_opt_size + 2 * dns::option_header_size + dns::query_padding_block;
+/// IPv4, no octet of the address, no scope (RFC 7871 section 6).
+constexpr std::array<std::uint8_t, 4> no_client_subnet{0, 1, 0, 0};
+constexpr std::size_t edit_room = dns::empty_opt_size + 3 * dns::option_header_size +
+                                  no_client_subnet.size() + dns::query_padding_block;
 constexpr std::size_t answer_room = dns::option_header_size + 2;  // keepalive and its value
 constexpr std::size_t kept_capacity = 1024;  // of a query's memory when it serves the next
 /// Of an OPT that we add: what the app takes without one, and the answer's own OPT. More would let
@@ -45,6 +47,9 @@ QueryRelay::Accepted QueryRelay::accept_query(
         case policy::Intake::transfer:
             break;
     }
+    if (!settings_.forward_resolver_arpa && policy::asks_resolver_arpa(message, layout)) {
+        return answered({dns::Rcode::noerror, dns::extended_error::none, {}});
+    }
     const auto id = queries_.add(now + settings_.query_timeout);
     if (!id) {
         return answered(
@@ -66,6 +71,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.is_replay_safe = policy::is_replay_safe(message, layout);
     query.wishes = policy::read_wishes(message, layout);
     query.opt_added = false;
+    query.opted_out = false;
     query.is_padded = false;
     if (!edit_query(query, editable, intake == policy::Intake::transfer)) {
         end(*id, query);
@@ -92,8 +98,11 @@ bool QueryRelay::edit_query(Query& query, dns::EditableMessage& message, bool is
     }
     const bool can_add_opt = query.opcode == dns::Opcode::query && message.layout.has_question;
     const bool pad_all = policy::pads_messages(settings_.padding);
-    if (pad_all && message.layout.opt_count == 0 && can_add_opt) {
+    if ((pad_all || settings_.ecs_opt_out) && message.layout.opt_count == 0 && can_add_opt) {
         query.opt_added = dns::add_opt(message, added_udp_size) == dns::Edit::done;
+    }
+    if (settings_.ecs_opt_out && query.opcode == dns::Opcode::query) {
+        add_opt_out(query, message);
     }
     dns::add_option(message, dns::option_code::keepalive, {});
     if (pad_all || query.wishes.padding) {
@@ -101,6 +110,15 @@ bool QueryRelay::edit_query(Query& query, dns::EditableMessage& message, bool is
             dns::add_padding(message, dns::query_padding_block) == dns::Edit::done;
     }
     return true;
+}
+
+/// What the app says itself of its subnet stands (P-31).
+void QueryRelay::add_opt_out(Query& query, dns::EditableMessage& message) {
+    const bool says_subnet = message.layout.opt_count != 1 ||
+                             dns::view_opt(message.bytes(), message.layout).has_client_subnet;
+    query.opted_out = !says_subnet &&
+                      dns::add_option(message, dns::option_code::client_subnet, no_client_subnet) ==
+                          dns::Edit::done;
 }
 
 bool QueryRelay::write_query(
@@ -174,6 +192,7 @@ dns::Bytes QueryRelay::finish_in_place(QueryId id, dns::Bytes answer) {
         answer, answer.size(), edit || cut ? dns::inspect(answer) : dns::Layout{}};
     undo_edits(query, message);
     if (query.from == Transport::udp && message.size > query.wishes.udp_size) {
+        cut_signature_ = message.layout.signature != dns::Signature::none;
         dns::truncate_answer(message, query.wishes.udp_size);
     }
     end(id, query);
@@ -207,6 +226,9 @@ void QueryRelay::undo_edits(const Query& query, dns::EditableMessage& answer) {
         return;
     }
     dns::remove_hop_options(answer);
+    if (query.opted_out) {
+        dns::remove_client_subnet(answer);
+    }
     if (query.from == Transport::tcp && query.wishes.keepalive) {
         std::array<std::uint8_t, 2> timeout{};
         dns::write_u16(timeout.data(), settings_.keepalive);
@@ -244,6 +266,10 @@ void QueryRelay::forget(QueryId id) {
 
 dns::ConstBytes QueryRelay::query_message(QueryId id) {
     return queries_.at(id).message;
+}
+
+bool QueryRelay::is_signed(QueryId id) {
+    return queries_.at(id).signature != dns::Signature::none;
 }
 
 std::size_t QueryRelay::udp_size(QueryId id) {

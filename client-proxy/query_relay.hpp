@@ -41,6 +41,8 @@ public:
         std::size_t max_queries = 0;       // accepted and not ended
         policy::Duration query_timeout{};  // from acceptance to the end
         std::uint16_t keepalive = 0;  // told to TCP apps that ask (RFC 7828), in units of 100 ms
+        bool ecs_opt_out = false;     // to who says nothing of a client subnet (P-31)
+        bool forward_resolver_arpa = false;  // else answered: there is nothing there (P-139)
     };
 
     explicit QueryRelay(const Settings& settings);
@@ -140,6 +142,12 @@ public:
     /// how long it may be idle (RFC 7828). Zero: it wants no more queries.
     std::optional<policy::Duration> take_idle_time() { return std::exchange(idle_time_, {}); }
 
+    /// Whether an answer lost its signature since the last call, because its app could not take it
+    /// whole (P-112).
+    bool take_cut_signature() { return std::exchange(cut_signature_, false); }
+
+    bool is_signed(QueryId query);
+
     /// Makes the answer that says what went wrong; its size in `out`. Ends the query.
     std::size_t fail(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
 
@@ -208,6 +216,7 @@ private:
         policy::HopWishes wishes;
         bool is_replay_safe = false;
         bool opt_added = false;
+        bool opted_out = false;
         bool is_padded = false;
     };
 
@@ -216,6 +225,7 @@ private:
     }
 
     static std::size_t take_padding_off(dns::Bytes message);
+    static void add_opt_out(Query& query, dns::EditableMessage& message);
     bool edit_query(Query& query, dns::EditableMessage& message, bool is_transfer) const;
     void undo_edits(const Query& query, dns::EditableMessage& answer);
     void note_idle_time(const dns::EditableMessage& answer);
@@ -224,6 +234,7 @@ private:
     Settings settings_;
     policy::SlotTable<Query, queue_count> queries_;
     std::optional<policy::Duration> idle_time_;
+    bool cut_signature_ = false;
 };
 
 }  // namespace dotpair::client

@@ -11,7 +11,8 @@ namespace dotpair::client {
 namespace {
 
 std::string label_of(const net::UpstreamAddress& address) {
-    return net::to_string(address.endpoint) + (address.name.empty() ? "" : "#" + address.name);
+    const bool has_more = !address.is_host && !address.name.empty();
+    return net::to_string(address) + (has_more ? "#" + address.name : "");
 }
 
 std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
@@ -29,12 +30,13 @@ UpstreamPool::UpstreamPool(
     QueryRelay& relay,
     Handler& handler,
     const Config& config,
-    TicketKeeper* tickets
+    const Kept& kept
 )
     : loop_(loop),
       relay_(relay),
       handler_(handler),
       config_(config),
+      hosts_(loop, *this, config, kept.addresses),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
       order_(config.upstream_policy, config.upstreams.size()),
@@ -59,7 +61,8 @@ UpstreamPool::UpstreamPool(
              label_of(address),
              identity.is_known(),
              net::TlsClientContext(
-                 identity, tickets ? tickets->shelf_of(identity, address.endpoint) : nullptr
+                 identity,
+                 kept.tickets ? kept.tickets->shelf_of(identity, address.endpoint) : nullptr
              ),
              {},
              {},
@@ -71,6 +74,10 @@ UpstreamPool::UpstreamPool(
              {},
              {}}
         );
+        const std::size_t index = upstreams_.size() - 1;
+        if (address.is_host && hosts_.endpoints(index, 0).empty()) {
+            selector_.withhold(index);
+        }
     }
 }
 
@@ -160,6 +167,7 @@ bool UpstreamPool::is_anybody_waiting() const {
 void UpstreamPool::on_connected(net::QueryConnection& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     selector_.worked(connection.peer());
+    hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
     connection.look_at_path(upstream.ack_delay);
     race_.opened(
@@ -171,7 +179,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     spdlog::info(
         "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={} "
         "early_data={}",
-        upstream.label,
+        label_with_address(connection),
         name_of(find(connection).transport),
         is_clear ? "none" : facts.version,
         is_clear ? "none" : facts.cipher,
@@ -184,6 +192,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     measure(connection.peer());
     note_plain(find(connection));
     race_at_ = {};
+    upstream.unproven_at = policy::TimePoint::min();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         const std::size_t peer = connection.peer();
         const bool is_shared = !find(connection).suspects;
@@ -220,6 +229,7 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     }
     take_back_others(*query, from.number);
     handler_.on_answer(*query, answer);
+    hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     if (told && !find(connection).is_outdated) {
         connection.limit_idle_time(*told);
@@ -240,16 +250,6 @@ void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
     if (is_anybody_waiting()) {
         write_waiting();
     }
-}
-
-std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t attempt) {
-    if (attempt > upstreams_.size()) {
-        return std::nullopt;
-    }
-    const std::size_t upstream = selector_.pick_any(loop_.now());
-    Upstream& to = upstreams_[upstream];
-    const policy::UpstreamTransport transport = pick_transport(upstream);
-    return net::Transfers::Target{upstream, endpoint_of(to, transport), secure(to, transport)};
 }
 
 void UpstreamPool::transfer_target_failed(std::size_t peer, const std::string& reason) {

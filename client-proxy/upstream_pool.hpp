@@ -4,6 +4,7 @@
 #include "client-proxy/config.hpp"
 #include "client-proxy/query_relay.hpp"
 #include "client-proxy/ticket_keeper.hpp"
+#include "client-proxy/upstream_hosts.hpp"
 #include "common/net/deadline_timer.hpp"
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
@@ -36,9 +37,15 @@ struct PoolCounters {
     net::Counter unmatched;      // answers that nobody waited for, or to another question
 };
 
+/// What outlives the process, of all workers together.
+struct Kept {
+    AddressStore& addresses;
+    TicketKeeper* tickets = nullptr;  // null: none are kept
+};
+
 /// The few TLS connections of one worker: dials them when there is something to ask, puts each
 /// query on one, and on another when that dies.
-class UpstreamPool final : private net::QueryConnection::Owner {
+class UpstreamPool final : private net::QueryConnection::Owner, private UpstreamHosts::Handler {
 public:
     class Handler {
     public:
@@ -50,15 +57,18 @@ public:
         virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
     };
 
-    /// Throws ConfigError (CA file). `tickets` may be null. REQUIRES: all outlive the pool.
+    /// Throws ConfigError (CA file). REQUIRES: all, and what `kept` refers to, outlive the pool.
     UpstreamPool(
         net::EventLoop& loop,
         QueryRelay& relay,
         Handler& handler,
         const Config& config,
-        TicketKeeper* tickets
+        const Kept& kept
     );
     ~UpstreamPool() override;
+
+    /// Once the loop runs: looks up addresses that are not known.
+    void start() { hosts_.start(); }
 
     /// Writes the query, or lets it wait for a connection.
     void send(QueryId query);
@@ -71,7 +81,8 @@ public:
     void transfer_target_failed(std::size_t peer, const std::string& reason);
 
     /// The ways to the upstreams are others than before, or what went over them is lost: forgets
-    /// what was learned on them (tickets, failures, idle times), and renews connections. Those that
+    /// what was learned on them (tickets, failures, idle times), looks up the addresses of names
+    /// again, and renews connections. Those that
     /// are open make way for fresh ones as soon as these open, and meanwhile go on: nobody can tell
     /// whether they still reach anybody. What was asked on them is asked again on the fresh ones.
     /// Returns how many were open.
@@ -102,6 +113,8 @@ private:
         policy::TimePoint used_at{};      // the last query
         policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
         policy::EarlyDataMemory early_data;
+        /// When it last failed because it is somebody else (strict); that was its last failure.
+        policy::TimePoint unproven_at = policy::TimePoint::min();
     };
 
     struct Connection {
@@ -163,9 +176,16 @@ private:
     void keep_spare(std::size_t upstream);
     void dial_for_suspects();
     void dial(std::size_t upstream, bool for_suspects);
+    void connect(
+        net::QueryConnection& stream,
+        policy::UpstreamTransport transport,
+        bool for_suspects,
+        bool is_plain
+    );
+    std::string label_with_address(const net::QueryConnection& connection) const;
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
-    net::Endpoint endpoint_of(const Upstream& upstream, policy::UpstreamTransport transport) const;
+    static std::uint16_t port_of(const Upstream& upstream, policy::UpstreamTransport transport);
     net::Security secure(
         Upstream& upstream, policy::UpstreamTransport transport, bool may_be_early = false
     );
@@ -228,6 +248,8 @@ private:
     );
     void close(std::uint32_t number);
     void failed(std::size_t upstream, const std::string& reason);
+    void note_proof(const net::QueryConnection& failed);
+    const std::string& why_unreached();
     Connection take(const net::QueryConnection& stream);
     Connection& find(const net::QueryConnection& stream);
     Connection* find(std::uint32_t number);
@@ -242,12 +264,15 @@ private:
     void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)
         override;
 
+    void on_host_changed(std::size_t upstream) override;
+
     net::EventLoop& loop_;
     QueryRelay& relay_;
     Handler& handler_;
     const Config& config_;
     net::ConnectionSettings settings_;
     std::vector<Upstream> upstreams_;
+    UpstreamHosts hosts_;
     policy::UpstreamSelector selector_;
     policy::TransportMemory transports_;
     std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind

@@ -4,6 +4,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace dotpair::client {
 
 /// `doubt` is why the upstream may be somebody else; empty when it is not. True when the new
@@ -35,6 +37,40 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
     loop_.destroy_later(std::move(gone.stream));  // it is in the middle of a call of its own
     dial_for_waiting();
     return true;
+}
+
+const std::string& UpstreamPool::why_unreached() {
+    reason_text_ = "no upstream reached";
+    for (std::size_t index = 0; index < upstreams_.size(); ++index) {
+        const std::string lookup_failure = hosts_.failure(index);
+        const std::string& failure =
+            lookup_failure.empty() ? upstreams_[index].last_error : lookup_failure;
+        if (!failure.empty()) {
+            reason_text_ = upstreams_[index].label + ": " + failure;
+            break;
+        }
+    }
+    return reason_text_;
+}
+
+/// Where each upstream was tried since a query came, and none is who it should be, that will not
+/// change before its deadline: it need not wait for that.
+void UpstreamPool::note_proof(const net::QueryConnection& failed) {
+    upstreams_[failed.peer()].unproven_at =
+        failed.is_unproven() ? loop_.now() : policy::TimePoint::min();
+    const policy::TimePoint tried_since =
+        std::ranges::min_element(upstreams_, {}, &Upstream::unproven_at)->unproven_at;
+    auto query = failed.is_unproven() ? relay_.first_waiting() : std::nullopt;
+    while (query) {
+        const auto next = relay_.waiting_behind(*query);
+        if (relay_.accepted_at(*query) <= tried_since && relay_.copies(*query).empty()) {
+            handler_.on_query_failed(
+                *query,
+                {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()}
+            );
+        }
+        query = next;
+    }
 }
 
 }  // namespace dotpair::client

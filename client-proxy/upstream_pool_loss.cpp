@@ -67,6 +67,7 @@ void UpstreamPool::on_disconnected(
         race_.dial_at_once(gone->peer());  // by another way, if somebody waits
     } else if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
+        note_proof(*gone);
     } else {
         spdlog::debug(
             "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
@@ -187,14 +188,7 @@ dns::ErrorReason UpstreamPool::abandon(QueryId query) {
         tidy_.arm(loop_.now());
         return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
     }
-    reason_text_ = "no upstream reached";
-    for (const Upstream& upstream : upstreams_) {
-        if (!upstream.last_error.empty()) {
-            reason_text_ = upstream.label + ": " + upstream.last_error;
-            break;
-        }
-    }
-    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
+    return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()};
 }
 
 }  // namespace dotpair::client

@@ -16,10 +16,12 @@ std::size_t UpstreamPool::network_changed() {
         upstream.shaky_until = {};
         upstream.plain_until = {};
         upstream.last_error.clear();
+        upstream.unproven_at = policy::TimePoint::min();
     }
     transports_.network_changed();
     selector_.network_changed();
     race_.network_changed();
+    hosts_.refresh();
 
     // Those under way began in the old network, and those that are outdated already leave their
     // place to the next.
@@ -41,8 +43,9 @@ std::size_t UpstreamPool::network_changed() {
     const bool is_dialing = std::ranges::any_of(connections_, [](const Connection& connection) {
         return !connection.stream->is_open();
     });
-    if (renewed > 0 && !is_dialing) {
-        dial(candidates().front().upstream, false);
+    const auto order = candidates();
+    if (renewed > 0 && !is_dialing && !order.empty()) {
+        dial(order.front().upstream, false);
     }
     return renewed;
 }

@@ -67,6 +67,10 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
         return !connection.suspects && connection.stream->is_open() && connection.is_useful();
     });
     for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
+        if (selector_.is_withheld(upstream)) {
+            hosts_.want(upstream);
+            continue;
+        }
         policy::DialRace::Candidate candidate{upstream};
         std::size_t used = 0;
         std::size_t retiring = 0;
@@ -222,7 +226,9 @@ void UpstreamPool::dial_for_suspects() {
             ++(connection.is_useful() ? used : retiring);
         }
     }
-    for (; dialing < wanted && used < room && used + retiring < 2 * room; ++dialing, ++used) {
+    const bool may_dial = !selector_.is_withheld(upstream);
+    for (; may_dial && dialing < wanted && used < room && used + retiring < 2 * room;
+         ++dialing, ++used) {
         dial(upstream, true);
     }
 }
@@ -252,6 +258,10 @@ void UpstreamPool::note_plain(const Connection& opened) {
 }
 
 void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
+    if (selector_.is_withheld(upstream)) {
+        hosts_.want(upstream);  // somebody waits: its address is looked up, as often as that is due
+        return;
+    }
     Upstream& to = upstreams_[upstream];
     net::QueryConnection::Owner& owner = *this;
     const bool is_plain = !for_suspects && dials_plainly(upstream);
@@ -265,12 +275,7 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     );
     const policy::UpstreamTransport transport = pick_transport(upstream);
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
-    const bool is_fresh = is_plain && transport == policy::UpstreamTransport::tls;
-    stream->connect(
-        endpoint_of(to, transport),
-        is_fresh ? start_fresh_session(to)
-                 : secure(to, transport, may_be_early(to, transport, for_suspects))
-    );
+    connect(*stream, transport, for_suspects, is_plain);
     if (!for_suspects) {
         race_.dialed(upstream, count_dials(upstream) == 0, loop_.now(), loop_.random_fraction());
     }

@@ -30,13 +30,9 @@ UpstreamTransport UpstreamPool::pick_transport(std::size_t upstream) {
         .value_or(has_tls ? UpstreamTransport::tls : UpstreamTransport::starttls);
 }
 
-net::Endpoint UpstreamPool::endpoint_of(const Upstream& upstream, UpstreamTransport transport)
-    const {
-    net::Endpoint endpoint = upstream.address.endpoint;
-    if (transport != UpstreamTransport::tls) {
-        endpoint.port = upstream.address.plain_port;
-    }
-    return endpoint;
+std::uint16_t UpstreamPool::port_of(const Upstream& upstream, UpstreamTransport transport) {
+    return transport == UpstreamTransport::tls ? upstream.address.endpoint.port
+                                               : upstream.address.plain_port;
 }
 
 net::Security UpstreamPool::secure(

@@ -108,8 +108,23 @@ bool AnswerRelay::keeps_id(QueryId id) {
     return queries_.at(id).signature == dns::Signature::sig0;
 }
 
-bool AnswerRelay::is_padded(QueryId id) {
-    return queries_.at(id).wishes.padding;
+bool AnswerRelay::hides_size(QueryId id) {
+    const Query& query = queries_.at(id);
+    return query.wishes.padding || query.signature != dns::Signature::none;
+}
+
+bool AnswerRelay::is_signed(QueryId id) {
+    return queries_.at(id).signature != dns::Signature::none;
+}
+
+bool AnswerRelay::may_pad(const Terms& terms) const {
+    return terms.wishes.padding && settings_.padding != policy::Padding::off &&
+           terms.leg == policy::Leg::tls && terms.signature == dns::Signature::none &&
+           settings_.edns == policy::EdnsMode::managed;
+}
+
+std::size_t AnswerRelay::transfer_padding(QueryId id) {
+    return may_pad(queries_.at(id).terms()) ? dns::answer_padding_block : 0;
 }
 
 bool AnswerRelay::may_repeat(QueryId id) {
@@ -193,8 +208,7 @@ void AnswerRelay::add_options(const Terms& terms, dns::EditableMessage& answer) 
         dns::write_u16(timeout.data(), keepalive_);
         dns::add_option(answer, dns::option_code::keepalive, timeout);
     }
-    if (terms.wishes.padding && settings_.padding != policy::Padding::off &&
-        terms.leg == policy::Leg::tls) {
+    if (may_pad(terms)) {
         dns::add_padding(answer, dns::answer_padding_block);  // the last edit (P-70)
     }
 }
@@ -234,6 +248,7 @@ dns::EditableMessage AnswerRelay::write_failure(
 dns::ConstBytes AnswerRelay::cut(QueryId id, Query& query, dns::EditableMessage& answer) {
     if (answer.size > query.wishes.udp_size) {
         answer.layout = dns::inspect(answer.bytes());
+        cut_signature_ = answer.layout.signature != dns::Signature::none;
         dns::truncate_answer(answer, query.wishes.udp_size);
     }
     end(id, query);

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace dotpair::server {
@@ -84,8 +85,11 @@ public:
 
     /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
     bool keeps_id(QueryId query);
-    /// Its client hides sizes, by the option at least.
-    bool is_padded(QueryId query);
+    /// Its client hides sizes, by the option at least, or may do so: a signed message cannot say.
+    bool hides_size(QueryId query);
+    bool is_signed(QueryId query);
+    /// To what the messages of a transfer are padded; zero: not at all (P-68).
+    std::size_t transfer_padding(QueryId query);
     /// It may be asked again although it was asked before (P-114).
     bool may_repeat(QueryId query);
 
@@ -122,6 +126,10 @@ public:
 
     /// Ends the query without an answer: its client has gone, or a transfer has taken over.
     void forget(QueryId query);
+
+    /// Whether an answer lost its signature since the last call, because a datagram's client could
+    /// not take it whole (P-112).
+    bool take_cut_signature() { return std::exchange(cut_signature_, false); }
 
     bool is_pending(QueryId query) { return queries_.find(query) != nullptr; }
 
@@ -171,6 +179,7 @@ private:
     dns::EditableMessage make_own_answer(
         dns::ConstBytes query, const dns::ErrorReason& reason, const Terms& terms, dns::Bytes out
     ) const;
+    bool may_pad(const Terms& terms) const;
     void add_options(const Terms& terms, dns::EditableMessage& answer) const;
     dns::EditableMessage write_answer(const Query& query, dns::ConstBytes answer, dns::Bytes out)
         const;
@@ -181,6 +190,7 @@ private:
 
     Settings settings_;
     std::uint16_t keepalive_ = 0;  // in units of 100 ms
+    bool cut_signature_ = false;
     policy::SlotTable<Query, queue_count> queries_;
 };
 

@@ -2,6 +2,7 @@
 #include "server-proxy/config.hpp"
 
 #include "common/app/hop_options.hpp"
+#include "common/app/listening.hpp"
 #include "common/app/options.hpp"
 #include "server-proxy/resolv_conf.hpp"
 
@@ -56,7 +57,8 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         dns_port,
         app::with_default(
             "resolver to ask, the preferred one first; repeatable", "those of /etc/resolv.conf"
-        )
+        ),
+        net::EndpointUse::ask
     );
     options.choice<BackendTransport>(
         "backend-transport",
@@ -185,6 +187,12 @@ void check_tls(const net::TlsServerSettings& tls) {
 
 void bind_tcp(app::OptionSet& options, Config& config) {
     options.choice<bool>(
+        "xot-only",
+        config.xot_only,
+        {{"off", false}, {"on", true}},
+        "on: zone transfers are for clients by TLS 1.3 with ALPN dot alone (RFC 9103)"
+    );
+    options.choice<bool>(
         "tcp-fastopen",
         config.tcp_fastopen,
         {{"off", false}, {"on", true}},
@@ -311,6 +319,9 @@ std::optional<Config> read_config(
     if (config.listen_by_default) {
         config.listen = {{boost::asio::ip::address_v6::any(), dot_port}};
     }
+    auto all = config.listen;
+    all.insert(all.end(), config.listen_plain.begin(), config.listen_plain.end());
+    app::refuse_overlaps(all, config.listen_by_default);
     return config;
 }
 

@@ -33,6 +33,7 @@ struct Config {
     BackendTransport backend_transport = BackendTransport::automatic;
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
+    bool xot_only = false;     // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
     bool tcp_fastopen = true;  // for clients, never towards backends
     std::size_t workers = 1;   // default: one per core
 
@@ -60,6 +61,12 @@ struct Config {
     bool check_only = false;            // --check-config
     std::vector<std::string> warnings;  // what works but deserves a look; logged at start
 };
+
+/// The default listener is for IPv4 as well.
+inline bool is_dual_stack(const Config& config, const net::Endpoint& listener) {
+    return config.listen_by_default && listener.address.is_v6() &&
+           listener.address.is_unspecified();
+}
 
 /// Reads the command line and the file it names. Nothing when --help or --version was asked and has
 /// been printed. Throws ConfigError.

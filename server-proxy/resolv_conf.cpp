@@ -7,6 +7,16 @@
 #include <sstream>
 
 namespace dotpair::server {
+namespace {
+
+namespace ip = boost::asio::ip;
+
+ip::address loopback_of(const ip::address& family) {
+    return family.is_v6() ? ip::address(ip::address_v6::loopback())
+                          : ip::address(ip::address_v4::loopback());
+}
+
+}  // namespace
 
 Nameservers parse_resolv_conf(const std::string& text) {
     constexpr std::uint16_t dns_port = 53;
@@ -20,7 +30,10 @@ Nameservers parse_resolv_conf(const std::string& text) {
             continue;
         }
         try {
-            const auto endpoint = net::parse_endpoint("nameserver", address, dns_port);
+            auto endpoint = net::parse_endpoint("nameserver", address, dns_port);
+            if (endpoint.address.is_unspecified()) {  // to the C library it is this host
+                endpoint.address = loopback_of(endpoint.address);
+            }
             auto& endpoints = found.endpoints;
             if (std::find(endpoints.begin(), endpoints.end(), endpoint) == endpoints.end()) {
                 endpoints.push_back(endpoint);

@@ -27,7 +27,7 @@ using Workers = std::vector<std::unique_ptr<ServerWorker>>;
 std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers) {
     const auto opened =
         app::open_all(config.listen, config.listen_by_default, [&](const net::Endpoint& at) {
-            net::require_free_port(at, false);
+            net::require_free_port(at, false, is_dual_stack(config, at));
             workers.front()->listen(at);
         });
     for (std::size_t index = 1; index < workers.size(); ++index) {
@@ -137,7 +137,7 @@ void log_queries(const Workers& workers) {
     }
     spdlog::info(
         "stats queries received={} transfers={} answers={} failures={} answered_here={} "
-        "not_queries={} clients_gone={} "
+        "not_queries={} clients_gone={} signed={} cut_signed={} "
         "latency_p50_us={} latency_p99_us={}",
         count(&ServerCounters::queries),
         count(&ServerCounters::transfers),
@@ -146,6 +146,8 @@ void log_queries(const Workers& workers) {
         count(&ServerCounters::answered_here),
         count(&ServerCounters::not_queries),
         count(&ServerCounters::clients_gone),
+        count(&ServerCounters::signed_queries),
+        count(&ServerCounters::cut_signed),
         net::LatencyHistogram::percentile(latencies, 0.50),
         net::LatencyHistogram::percentile(latencies, 0.99)
     );
@@ -164,7 +166,7 @@ void log_clients(const Workers& workers) {
     };
     spdlog::info(
         "stats clients connections={} resumed={} failed={} early_accepted={} early_rejected={} "
-        "refused={} short_frames={} "
+        "refused={} displaced={} short_frames={} "
         "records_in={} records_out={} "
         "bytes_in={} bytes_out={}",
         count(&net::ConnectionCounters::opened),
@@ -173,6 +175,7 @@ void log_clients(const Workers& workers) {
         count(&net::ConnectionCounters::early_accepted),
         count(&net::ConnectionCounters::early_rejected),
         front(&net::FrontendCounters::refused),
+        front(&net::FrontendCounters::displaced),
         front(&net::FrontendCounters::short_frames),
         count(&net::ConnectionCounters::records_in),
         count(&net::ConnectionCounters::records_out),

@@ -65,9 +65,7 @@ net::StreamFrontend::Settings ServerWorker::client_settings() {
 }
 
 void ServerWorker::listen(const net::Endpoint& at) {
-    const bool dual_stack =
-        config_.listen_by_default && at.address.is_v6() && at.address.is_unspecified();
-    clients_.listen(at, dual_stack);
+    clients_.listen(at, is_dual_stack(config_, at));
 }
 
 void ServerWorker::start() {
@@ -112,10 +110,10 @@ AnswerRelay::Accepted ServerWorker::accept(
     switch (accepted.kind) {
         case Kind::not_a_query:
             counters_.not_queries.add();
-            break;
+            return accepted;
         case Kind::answered:
             counters_.answered_here.add();
-            break;
+            return accepted;
         case Kind::transfer:
             counters_.transfers.add();
             break;
@@ -123,6 +121,9 @@ AnswerRelay::Accepted ServerWorker::accept(
             counters_.queries.add();
             deadline_.arm(relay_.next_deadline());
             break;
+    }
+    if (relay_.is_signed(accepted.query)) {
+        counters_.signed_queries.add();
     }
     return accepted;
 }
@@ -137,29 +138,24 @@ void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes mes
     using Kind = AnswerRelay::Accepted::Kind;
     if (accepted.kind == Kind::query) {
         client.query_begun();
-        if (policy::pads_records(config_.padding) && relay_.is_padded(accepted.query)) {
-            client.pad_records(dns::answer_padding_block);
-        }
+        pad_records(client, accepted.query);
         resolver_.ask(accepted.query);
     } else if (accepted.kind == Kind::answered) {
         client.outbox().append(dns::ConstBytes(scratch_).first(accepted.answer_size));
         client.answers_added();
     } else if (accepted.kind == Kind::transfer) {
-        start_transfer(accepted.query, {client.id(), nullptr, {}, 0});
+        pad_records(client, accepted.query);
+        start_transfer(
+            accepted.query, {client.id(), nullptr, {}, 0, relay_.transfer_padding(accepted.query)}
+        );
     }
 }
 
-void ServerWorker::start_transfer(QueryId query, const net::TransferClient& client) {
-    if (transfers_.start(relay_.message(query), client)) {
-        relay_.forget(query);
-        return;
+/// What the option may not touch, for whoever hides sizes (P-68, P-75).
+void ServerWorker::pad_records(net::ClientConnection& client, QueryId query) {
+    if (policy::pads_records(config_.padding) && relay_.hides_size(query)) {
+        client.pad_records(dns::answer_padding_block);
     }
-    if (net::ClientConnection* const stream = client.udp ? nullptr : find_client(client.stream)) {
-        stream->query_begun();
-    }
-    end_with(
-        query, {dns::Rcode::servfail, dns::extended_error::other, "too many transfers under way"}
-    );
 }
 
 // Answers out
@@ -246,10 +242,6 @@ void ServerWorker::on_client_opened(net::ClientConnection& client) {
     );
 }
 
-void ServerWorker::on_client_drained(policy::SlotId client) {
-    transfers_.client_drained(client);
-}
-
 void ServerWorker::on_client_gone(
     policy::SlotId client, const net::Endpoint& from, const std::string& reason
 ) {
@@ -270,24 +262,16 @@ void ServerWorker::on_client_refused(const net::Endpoint& from) {
     );
 }
 
+void ServerWorker::on_client_displaced() {
+    log_.warn(
+        "client displaced",
+        "too many connections, those that are idle longest are closed limit=\"--connections\"",
+        loop_.now()
+    );
+}
+
 void ServerWorker::on_last_client_closed() {
     finish_draining();
-}
-
-std::optional<net::Transfers::Target> ServerWorker::transfer_target(std::size_t attempt) {
-    return resolver_.transfer_target(attempt);
-}
-
-void ServerWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
-    resolver_.transfer_target_failed(peer, reason);
-}
-
-void ServerWorker::on_last_transfer_ended() {
-    finish_draining();
-}
-
-net::ClientConnection* ServerWorker::find_client(policy::SlotId id) {
-    return clients_.find(id);
 }
 
 }  // namespace dotpair::server

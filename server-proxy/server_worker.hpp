@@ -26,7 +26,9 @@ struct ServerCounters {
     net::Counter failures;       // answers of our own: SERVFAIL
     net::Counter answered_here;  // DSO, what cannot be edited, what is too much
     net::Counter not_queries;
-    net::Counter clients_gone;      // answers that nobody is there to take
+    net::Counter clients_gone;    // answers that nobody is there to take
+    net::Counter signed_queries;  // passed as they were, their options included (P-67)
+    net::Counter cut_signed;      // answers that lost their signature to a datagram's size (P-112)
     net::LatencyHistogram latency;  // from acceptance to the backend's answer
 };
 
@@ -68,6 +70,7 @@ private:
         policy::Leg from,
         policy::Timing timing = policy::Timing::ordinary
     );
+    void pad_records(net::ClientConnection& client, QueryId query);
     void start_transfer(QueryId query, const net::TransferClient& client);
     void queue_datagram(QueryId query, dns::ConstBytes answer);
     void end_with(QueryId query, const dns::ErrorReason& reason);
@@ -83,6 +86,7 @@ private:
     void on_client_gone(policy::SlotId client, const net::Endpoint& from, const std::string& reason)
         override;
     void on_client_refused(const net::Endpoint& from) override;
+    void on_client_displaced() override;
     void on_last_client_closed() override;
 
     void on_datagram(net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from)

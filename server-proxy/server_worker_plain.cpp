@@ -50,6 +50,9 @@ void ServerWorker::remember(QueryId query, const ReturnTo& to) {
 
 /// At once: the next answer takes the same memory.
 void ServerWorker::queue_datagram(QueryId query, dns::ConstBytes answer) {
+    if (relay_.take_cut_signature()) {
+        counters_.cut_signed.add();
+    }
     const ReturnTo& to = returns_[query.index];
     to.socket->queue(answer, to.path);
     to.socket->flush();

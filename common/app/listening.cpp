@@ -6,6 +6,7 @@
 #include <boost/system/system_error.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace dotpair::app {
@@ -65,6 +66,20 @@ std::vector<net::Endpoint> open_all(
         );
     }
     return opened;
+}
+
+void refuse_overlaps(const std::vector<net::Endpoint>& addresses, bool dual_stack) {
+    for (auto one = addresses.begin(); one != addresses.end(); ++one) {
+        const auto other = std::find_if(addresses.begin(), one, [&](const net::Endpoint& before) {
+            return net::overlap(*one, before, dual_stack);
+        });
+        if (other != one) {
+            throw ConfigError(
+                "--listen: " + net::to_string(*other) + " and " + net::to_string(*one) +
+                " overlap: each address and port can be listened on once"
+            );
+        }
+    }
 }
 
 std::string join(const std::vector<net::Endpoint>& endpoints) {

@@ -18,6 +18,10 @@ std::vector<net::Endpoint> open_all(
     const std::function<void(const net::Endpoint&)>& open
 );
 
+/// Throws ConfigError where two of them would take the same clients. `dual_stack`: an unspecified
+/// IPv6 address is IPv4 as well.
+void refuse_overlaps(const std::vector<net::Endpoint>& addresses, bool dual_stack = false);
+
 /// "127.0.0.1@53 ::1@53"
 std::string join(const std::vector<net::Endpoint>& endpoints);
 

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <utility>
 
 namespace dotpair::app {
 
@@ -28,16 +29,6 @@ std::string read_whole(const std::string& path) {
     }
     text.resize(static_cast<std::size_t>(input.gcount()));
     return text;
-}
-
-/// CLI11 would take the next word for the value of "--name=".
-void refuse_empty_values(int argc, const char* const* argv) {
-    for (int index = 1; index < argc; ++index) {
-        const std::string_view word = argv[index];
-        if (word.starts_with("--") && word.find('=') == word.size() - 1) {
-            throw ConfigError(fmt::format("{}: '' is no value", word.substr(0, word.size() - 1)));
-        }
-    }
 }
 
 }  // namespace
@@ -167,23 +158,59 @@ void OptionSet::endpoints(
     const std::string& name,
     std::vector<net::Endpoint>& field,
     std::uint16_t default_port,
-    const std::string& help
+    const std::string& help,
+    net::EndpointUse use
 ) {
-    const auto apply = [&field, default_port](const std::string& option, const std::string& text) {
-        const auto endpoint = net::parse_endpoint(option, text, default_port);
-        if (endpoint.port == 0) {
-            throw ConfigError(fmt::format("{}: {} has port 0", option, in_quotes(text)));
-        }
-        if (std::find(field.begin(), field.end(), endpoint) != field.end()) {
-            throw ConfigError(fmt::format("{}: {} is given twice", option, in_quotes(text)));
-        }
-        field.push_back(endpoint);
-    };
+    const auto apply =
+        [&field, default_port, use](const std::string& option, const std::string& text) {
+            const auto endpoint = net::parse_endpoint(option, text, default_port, use);
+            if (std::find(field.begin(), field.end(), endpoint) != field.end()) {
+                throw ConfigError(fmt::format("{}: {} is given twice", option, in_quotes(text)));
+            }
+            field.push_back(endpoint);
+        };
     list(name, "ADDR[@PORT]", help, apply);
 }
 
+bool OptionSet::takes_value(std::string_view name) const {
+    return name == "config" || std::ranges::any_of(options_, [name](const Option& option) {
+               return option.name == name;
+           });
+}
+
+/// What CLI11 takes for something else, as the next word for the value of "--name=", or says in
+/// words of its own.
+void OptionSet::check_words(int argc, const char* const* argv) const {
+    bool has_config = false;
+    for (int index = 1; index < argc; ++index) {
+        const std::string_view word = argv[index];
+        const std::size_t mark = word.find('=');
+        const std::string_view name = word.starts_with("--") ? word.substr(2, mark - 2) : "";
+        if (!name.empty() && mark == word.size() - 1) {
+            throw ConfigError(fmt::format("--{}: '' is no value", name));
+        }
+        const bool is_known = takes_value(name);
+        if (!is_known && mark != std::string_view::npos &&
+            app_.get_option_no_throw(std::string(word.substr(0, mark))) != nullptr) {
+            throw ConfigError(
+                fmt::format("--{}: takes no value, {} here", name, in_quotes(word.substr(mark + 1)))
+            );
+        }
+        if (!is_known) {
+            continue;
+        }
+        if (name == "config" && std::exchange(has_config, true)) {
+            throw ConfigError("--config: is given twice; it names one file");
+        }
+        if (mark == std::string_view::npos &&
+            (++index == argc || std::string_view(argv[index]).starts_with("--"))) {
+            throw ConfigError(fmt::format("--{}: its value is missing", name));
+        }
+    }
+}
+
 bool OptionSet::parse_command_line(int argc, const char* const* argv) {
-    refuse_empty_values(argc, argv);
+    check_words(argc, argv);
     try {
         app_.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

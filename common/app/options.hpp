@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,7 +71,8 @@ public:
         const std::string& name,
         std::vector<net::Endpoint>& field,
         std::uint16_t default_port,
-        const std::string& help
+        const std::string& help,
+        net::EndpointUse use = net::EndpointUse::listen
     );
     /// Repeatable, each value handed to `apply` in order.
     void list(
@@ -99,6 +101,8 @@ private:
     };
 
     Option& add(const std::string& name, const std::string& value_name, const std::string& help);
+    bool takes_value(std::string_view name) const;
+    void check_words(int argc, const char* const* argv) const;
     bool parse_command_line(int argc, const char* const* argv);
     void read_file(const std::string& path);
 

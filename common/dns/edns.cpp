@@ -11,9 +11,19 @@
 namespace dotpair::dns {
 namespace {
 
-bool is_hop_option(std::uint16_t code) {
-    return code == option_code::keepalive || code == option_code::padding;
-}
+struct HopOptions {
+    static bool has(std::uint16_t code) {
+        return code == option_code::keepalive || code == option_code::padding;
+    }
+
+    static bool stand_in(const OptView& opt) { return opt.has_keepalive || opt.has_padding; }
+};
+
+struct ClientSubnet {
+    static bool has(std::uint16_t code) { return code == option_code::client_subnet; }
+
+    static bool stand_in(const OptView& opt) { return opt.has_client_subnet; }
+};
 
 /// Walks the options of one OPT's RDATA.
 class OptionCursor {
@@ -68,6 +78,8 @@ OptView view_record(ConstBytes message, std::size_t begin, std::size_t end) {
         more = options.next();
         view.has_keepalive = view.has_keepalive || options.code() == option_code::keepalive;
         view.has_padding = view.has_padding || options.code() == option_code::padding;
+        view.has_client_subnet =
+            view.has_client_subnet || options.code() == option_code::client_subnet;
         if (more && options.code() == option_code::keepalive && options.value_size() == 2) {
             view.keepalive_timeout = read_u16(&message[options.end() - 2]);
         }
@@ -86,16 +98,16 @@ bool has_one_good_opt(const EditableMessage& message) {
 }
 
 /// A message with several OPT is malformed, but that is for its receiver to say (P-93); ours is
-/// only whether a hop-by-hop option hides in one of them.
-bool any_opt_has_hop_option(ConstBytes message) {
+/// only whether such an option hides in one of them.
+template <typename Options>
+bool any_opt_holds(ConstBytes message) {
     RecordCursor records(message);
     Record record;
     while (records.next(record)) {
         if (record.type != rr_type::opt) {
             continue;
         }
-        const OptView view = view_record(message, record.begin, record.end);
-        if (view.has_keepalive || view.has_padding) {
+        if (Options::stand_in(view_record(message, record.begin, record.end))) {
             return true;
         }
     }
@@ -123,13 +135,14 @@ void write_rdlength(EditableMessage& message) {
     write_u16(&message.storage[fields + opt_field::rdlength], message.layout.opt_end - data_begin);
 }
 
-/// From the first hop-by-hop option to the end of OPT. REQUIRES: there is one; OPT is well formed.
-Splice splice_of_hop_options(const EditableMessage& message) {
+/// From the first such option to the end of OPT. REQUIRES: there is one; OPT is well formed.
+template <typename Options>
+Splice splice_of(const EditableMessage& message) {
     const Layout& layout = message.layout;
     Splice splice{0, layout.opt_end, 0, 0};
     OptionCursor options(message.bytes(), layout.opt_begin + empty_opt_size, layout.opt_end);
     while (options.next()) {
-        if (is_hop_option(options.code())) {
+        if (Options::has(options.code())) {
             splice.begin = splice.begin == 0 ? options.begin() : splice.begin;
             splice.shrunk += options.end() - options.begin();
         }
@@ -138,10 +151,11 @@ Splice splice_of_hop_options(const EditableMessage& message) {
 }
 
 /// Moves the options that stay towards `to`, where the first that goes begins.
+template <typename Options>
 void compact_options(EditableMessage& message, std::size_t to) {
     OptionCursor options(message.bytes(), to, message.layout.opt_end);
     while (options.next()) {
-        if (!is_hop_option(options.code())) {
+        if (!Options::has(options.code())) {
             const std::size_t size = options.end() - options.begin();
             std::memmove(&message.storage[to], &message.storage[options.begin()], size);
             to += size;
@@ -172,6 +186,33 @@ std::optional<std::size_t> insert_option(
     return begin + option_header_size;
 }
 
+template <typename Options>
+Edit remove_options(EditableMessage& message) {
+    Layout& layout = message.layout;
+    if (!may_edit(layout) || layout.opt_count == 0) {
+        return Edit::unchanged;
+    }
+    if (layout.opt_count > 1) {
+        return any_opt_holds<Options>(message.bytes()) ? Edit::impossible : Edit::unchanged;
+    }
+    const OptView view = view_opt(message.bytes(), layout);
+    if (!Options::stand_in(view)) {
+        return Edit::unchanged;
+    }
+    if (!view.well_formed) {
+        return Edit::impossible;
+    }
+    const Splice splice = splice_of<Options>(message);
+    if (!move_pointers_of(message, splice)) {
+        return Edit::impossible;
+    }
+    compact_options<Options>(message, splice.begin);
+    move_tail(message, splice.end, splice.end - splice.shrunk);
+    layout.opt_end -= splice.shrunk;
+    write_rdlength(message);
+    return Edit::done;
+}
+
 }  // namespace
 
 OptView view_opt(ConstBytes message, const Layout& layout) {
@@ -179,29 +220,11 @@ OptView view_opt(ConstBytes message, const Layout& layout) {
 }
 
 Edit remove_hop_options(EditableMessage& message) {
-    Layout& layout = message.layout;
-    if (!may_edit(layout) || layout.opt_count == 0) {
-        return Edit::unchanged;
-    }
-    if (layout.opt_count > 1) {
-        return any_opt_has_hop_option(message.bytes()) ? Edit::impossible : Edit::unchanged;
-    }
-    const OptView view = view_opt(message.bytes(), layout);
-    if (!view.has_keepalive && !view.has_padding) {
-        return Edit::unchanged;
-    }
-    if (!view.well_formed) {
-        return Edit::impossible;
-    }
-    const Splice splice = splice_of_hop_options(message);
-    if (!move_pointers_of(message, splice)) {
-        return Edit::impossible;
-    }
-    compact_options(message, splice.begin);
-    move_tail(message, splice.end, splice.end - splice.shrunk);
-    layout.opt_end -= splice.shrunk;
-    write_rdlength(message);
-    return Edit::done;
+    return remove_options<HopOptions>(message);
+}
+
+Edit remove_client_subnet(EditableMessage& message) {
+    return remove_options<ClientSubnet>(message);
 }
 
 Edit remove_opt(EditableMessage& message) {

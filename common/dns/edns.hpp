@@ -12,6 +12,7 @@
 namespace dotpair::dns {
 
 namespace option_code {
+inline constexpr std::uint16_t client_subnet = 8;    // RFC 7871
 inline constexpr std::uint16_t keepalive = 11;       // edns-tcp-keepalive, RFC 7828
 inline constexpr std::uint16_t padding = 12;         // RFC 7830
 inline constexpr std::uint16_t extended_error = 15;  // RFC 8914
@@ -44,8 +45,9 @@ struct OptView {
     bool well_formed = false;
     std::uint16_t udp_size = 0;  // the CLASS field as it stands, also below 512
     std::uint8_t extended_rcode = 0;
-    bool has_keepalive = false;  // also when what follows it is malformed
-    bool has_padding = false;    // the same
+    bool has_keepalive = false;      // also when what follows it is malformed
+    bool has_padding = false;        // the same
+    bool has_client_subnet = false;  // the same
     /// What a server says of its connection: how long it may be idle, in units of 100 ms (RFC 7828
     /// section 3.1). Only where the option has its two octets.
     std::optional<std::uint16_t> keepalive_timeout;
@@ -74,6 +76,9 @@ enum class Edit : std::uint8_t {
 /// or not alone: it must not travel further and cannot be taken out (the caller answers FORMERR).
 /// Records behind OPT are kept and their compression pointers still point where they did.
 Edit remove_hop_options(EditableMessage& message);
+
+/// Removes every client subnet option: the answer's to the one that we had put in.
+Edit remove_client_subnet(EditableMessage& message);
 
 /// Takes OPT out of the answer to a query that had none (RFC 6891 section 7). An extended RCODE
 /// that does not fit the header becomes SERVFAIL. `impossible` when OPT is not alone.

@@ -199,6 +199,23 @@ std::uint64_t hash_question(ConstBytes message) {
     return read_questions(message).hash;
 }
 
+bool asks_below(ConstBytes message, const Layout& layout, std::string_view zone) {
+    if (!layout.has_question || layout.question_hash == 0) {
+        return false;
+    }
+    std::size_t begin = header_size;
+    const std::size_t end = layout.question_end - question_fields_size;
+    while (end - begin > zone.size()) {
+        begin += 1U + message[begin];
+    }
+    const auto is_same = [](std::uint8_t octet, char lower) {
+        const bool is_upper = octet >= 'A' && octet <= 'Z';  // no length octet is
+        return (is_upper ? octet + ('a' - 'A') : octet) == static_cast<std::uint8_t>(lower);
+    };
+    const ConstBytes name = message.subspan(begin, end - begin);
+    return std::equal(name.begin(), name.end(), zone.begin(), zone.end(), is_same);
+}
+
 RecordCursor::RecordCursor(ConstBytes message) : message_(message) {
     const Questions questions = read_questions(message);
     malformed_ = questions.end == 0;

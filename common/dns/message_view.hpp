@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace dotpair::dns {
 
@@ -41,6 +42,11 @@ Layout inspect(ConstBytes message);
 /// The question's hash alone, which is all that matching an answer needs: cheaper than inspect().
 /// Zero as in Layout::question_hash. REQUIRES: as inspect().
 std::uint64_t hash_question(ConstBytes message);
+
+/// Whether the one question's name is `zone` or lies below it, in whatever letters; false for a
+/// name that cannot be compared. `zone` is in wire form and lower case. REQUIRES: `layout` is
+/// inspect(message).
+bool asks_below(ConstBytes message, const Layout& layout, std::string_view zone);
 
 /// One resource record of a message, as a cursor sees it.
 struct Record {

@@ -18,11 +18,21 @@ inline constexpr std::size_t default_udp_size = 512;    // without an OPT (RFC 6
 enum class Opcode : std::uint8_t { query = 0, notify = 4, update = 5, dso = 6 };
 
 /// The header's four bits; an OPT may add eight more (RFC 6891 section 6.1.3).
-enum class Rcode : std::uint8_t { noerror = 0, formerr = 1, servfail = 2, notimp = 4, refused = 5 };
+enum class Rcode : std::uint8_t {
+    noerror = 0,
+    formerr = 1,
+    servfail = 2,
+    nxdomain = 3,
+    notimp = 4,
+    refused = 5
+};
 
 namespace rr_type {
+inline constexpr std::uint16_t a = 1;
+inline constexpr std::uint16_t cname = 5;
 inline constexpr std::uint16_t soa = 6;
 inline constexpr std::uint16_t sig = 24;
+inline constexpr std::uint16_t aaaa = 28;
 inline constexpr std::uint16_t opt = 41;
 inline constexpr std::uint16_t tsig = 250;
 inline constexpr std::uint16_t ixfr = 251;

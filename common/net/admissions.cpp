@@ -41,13 +41,20 @@ Admissions::~Admissions() {
     state_->on_last_gone = nullptr;
 }
 
-std::shared_ptr<void> Admissions::admit(const policy::SourceAddress& source) {
-    using Verdict = policy::ConnectionLimits::Verdict;
-    if (state_->count >= state_->most ||
-        (state_->limits != nullptr && state_->limits->admit(source) != Verdict::admitted)) {
-        return nullptr;
+Admissions::Admitted Admissions::admit(const policy::SourceAddress& source) {
+    if (state_->limits != nullptr) {
+        const Verdict verdict = state_->limits->admit(source);
+        if (verdict != Verdict::admitted) {
+            return {verdict, nullptr};
+        }
     }
-    return std::make_shared<Admission>(state_, source);
+    if (state_->count >= state_->most) {
+        if (state_->limits != nullptr) {
+            state_->limits->release(source);
+        }
+        return {Verdict::too_many, nullptr};
+    }
+    return {Verdict::admitted, std::make_shared<Admission>(state_, source)};
 }
 
 std::size_t Admissions::size() const {

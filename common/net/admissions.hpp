@@ -21,8 +21,15 @@ public:
     Admissions(const Admissions&) = delete;
     Admissions& operator=(const Admissions&) = delete;
 
-    /// Null when there are too many. Counts until its last copy is gone.
-    std::shared_ptr<void> admit(const policy::SourceAddress& source);
+    using Verdict = policy::ConnectionLimits::Verdict;
+
+    struct Admitted {
+        Verdict verdict = Verdict::admitted;
+        std::shared_ptr<void>
+            admission;  // null unless admitted; counts until its last copy is gone
+    };
+
+    Admitted admit(const policy::SourceAddress& source);
 
     std::size_t size() const;
 

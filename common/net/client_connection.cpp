@@ -33,6 +33,14 @@ void ClientConnection::close() {
     stream_->close();
 }
 
+bool ClientConnection::close_if_idle() {
+    if (!stream_->is_idle()) {
+        return false;
+    }
+    stream_->close_at_once();
+    return true;
+}
+
 void ClientConnection::on_open() {
     owner_.on_opened(*this);
 }
@@ -55,14 +63,18 @@ void ClientConnection::on_message(dns::Bytes message) {
 }
 
 void ClientConnection::query_begun() {
-    ++in_flight_;
+    if (++in_flight_ == 1) {
+        owner_.on_client_busy(*this);
+    }
     stream_->set_busy(true);
     stream_->expect_more_after(in_flight_);
     update_reading();
 }
 
 void ClientConnection::query_ended() {
-    --in_flight_;
+    if (--in_flight_ == 0) {
+        owner_.on_client_idle(*this);
+    }
     stream_->set_busy(in_flight_ > 0);
     stream_->expect_more_after(in_flight_);
     update_reading();

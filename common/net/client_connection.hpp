@@ -27,6 +27,9 @@ public:
         /// query_begun() and later query_ended().
         virtual void on_query(ClientConnection& client, dns::Bytes message) = 0;
         virtual void on_short_frame(ClientConnection& client) = 0;
+        /// The last of its queries has ended, and more may follow; the first of new ones has begun.
+        virtual void on_client_idle(ClientConnection& client) = 0;
+        virtual void on_client_busy(ClientConnection& client) = 0;
         /// Room again after outbox_is_full().
         virtual void on_client_drained(ClientConnection& client) = 0;
         /// It is gone; its answers are not wanted any more. The last call: it may be destroyed.
@@ -79,6 +82,10 @@ public:
 
     /// Finishes politely. No more calls of the owner.
     void close();
+
+    /// As FrameConnection::close_at_once(). False, and nothing is done, while something is under
+    /// way.
+    bool close_if_idle();
 
 private:
     void on_open() override;

@@ -114,6 +114,9 @@ public:
     /// What the kernel knows of the path. REQUIRES: open.
     std::optional<policy::PathFacts> path_facts();
 
+    /// To be called in on_open() at the latest: all that follows is for this one.
+    void set_handler(Handler& handler) { handler_ = &handler; }
+
     /// Between on_early_open() and on_open().
     bool is_early() const { return is_early_; }
 
@@ -148,6 +151,9 @@ public:
         }
     }
 
+    /// It ended because the peer did not prove who it is, and will not by and by.
+    bool is_unproven() const { return is_unproven_; }
+
     /// In place of ConnectionSettings::idle_timeout.
     void set_idle_timeout(policy::Duration timeout) {
         settings_.idle_timeout = timeout;
@@ -167,6 +173,19 @@ public:
 
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
     void close();
+
+    /// Nothing is under way in either direction.
+    bool is_idle() const {
+        return state_ == State::open && !busy_ && !frame_pending_ && queued_bytes() == 0;
+    }
+
+    /// As close(), but waits for nothing and frees what was admitted before it returns: its place
+    /// is needed. REQUIRES: is_idle().
+    void close_at_once() {
+        close();
+        destroy();
+        settings_.admission.reset();
+    }
 
     /// For what nobody wants any more: what waits is not written, what arrives is refused (RST). No
     /// call of the handler follows.
@@ -277,6 +296,7 @@ private:
     bool turn_end_asked_ = false;
     bool was_congested_ = false;
     bool peer_ended_ = false;
+    bool is_unproven_ = false;
     bool frame_pending_ = false;  // a message has begun, at frame_began_
 
     dns::FrameReader frames_;

@@ -115,6 +115,8 @@ void FrameConnection::tls_failed(const std::string& reason) {
     is_early_ = false;
     if (state_ == State::handshaking) {
         settings_.counters->failed.add();
+        const std::string why = tls_->facts().verify_failure;
+        is_unproven_ = !why.empty() && reason.ends_with(why);
     }
     if (upgrade_) {
         upgrade_->on_handshake_failed();

@@ -29,6 +29,38 @@ void QueryConnection::connect(const Endpoint& to, Security security) {
     FrameConnection::Handler& handler = *this;
     stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(security));
     stream_->connect(to);
+    endpoint_ = to;
+}
+
+void QueryConnection::connect(
+    std::vector<Endpoint> to, ConnectionRace::MakeSecurity make_security
+) {
+    ConnectionRace::Owner& owner = *this;
+    race_ = std::make_shared<ConnectionRace>(
+        loop_, owner, settings_, std::move(to), std::move(make_security)
+    );
+    race_->begin();
+}
+
+void QueryConnection::add_addresses(const std::vector<Endpoint>& addresses) {
+    if (race_ && !stream_) {
+        race_->add(addresses);
+    }
+}
+
+void QueryConnection::on_race_won(std::shared_ptr<FrameConnection> winner, const Endpoint& at) {
+    stream_ = std::move(winner);
+    endpoint_ = at;
+    FrameConnection::Handler& handler = *this;
+    stream_->set_handler(handler);
+    on_open();
+}
+
+void QueryConnection::on_race_lost(
+    const std::string& reason, std::optional<policy::TransportFailure> failure
+) {
+    race_failure_ = failure;
+    on_closed(reason);
 }
 
 bool QueryConnection::can_take_query() {
@@ -51,6 +83,9 @@ void QueryConnection::limit_idle_time(policy::Duration told) {
 }
 
 void QueryConnection::close() {
+    if (race_) {
+        race_->close();
+    }
     if (stream_) {
         stream_->close();
     }
@@ -88,7 +123,7 @@ policy::PathWatch::Change QueryConnection::look_at_path(
 }
 
 bool QueryConnection::is_unacknowledged() {
-    const auto facts = stream_->path_facts();
+    const auto facts = stream_ ? stream_->path_facts() : std::nullopt;
     return facts && facts->in_flight > 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/net/connection_race.hpp"
 #include "common/net/frame_connection.hpp"
 #include "common/policy/pending_queries.hpp"
 
@@ -8,11 +9,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dotpair::net {
 
 /// A connection that we opened to ask queries on: many in flight, answered in any order.
-class QueryConnection final : private FrameConnection::Handler {
+class QueryConnection final : private FrameConnection::Handler, private ConnectionRace::Owner {
 public:
     class Owner {
     public:
@@ -62,12 +64,22 @@ public:
     /// Begins; the end of it is told to the owner, never from within.
     void connect(const Endpoint& to, Security security);
 
+    /// The same to whichever of these addresses of the peer opens first. Makes a Security for each
+    /// that is tried; what `make_security` refers to outlives the connection.
+    void connect(std::vector<Endpoint> to, ConnectionRace::MakeSecurity make_security);
+
+    /// While it is not open: other addresses of the peer have become known.
+    void add_addresses(const std::vector<Endpoint>& addresses);
+
+    /// Where it is connected to. REQUIRES: open.
+    const Endpoint& endpoint() const { return endpoint_; }
+
     std::size_t peer() const { return peer_; }
 
     bool is_open() const { return stream_ && stream_->is_open() && !ending_; }
 
     /// TCP has not connected yet.
-    bool is_connecting() const { return stream_->is_connecting(); }
+    bool is_connecting() const { return !stream_ || stream_->is_connecting(); }
 
     /// The peer wants no more queries; it ends when those it has are answered.
     bool is_retiring() const { return retiring_; }
@@ -78,7 +90,7 @@ public:
     bool is_sick() const;
 
     /// As for FrameConnection.
-    bool was_answered() const { return stream_->was_answered(); }
+    bool was_answered() const { return stream_ && stream_->was_answered(); }
 
     /// It has been of use to somebody.
     bool has_answered() const { return has_answered_; }
@@ -112,8 +124,10 @@ public:
     /// As for FrameConnection.
     bool is_encrypted() const { return stream_->is_encrypted(); }
 
+    bool is_unproven() const { return stream_->is_unproven(); }
+
     std::optional<policy::TransportFailure> upgrade_failure() const {
-        return stream_->upgrade_failure();
+        return stream_ ? stream_->upgrade_failure() : race_failure_;
     }
 
     /// No more calls of the owner.
@@ -132,6 +146,10 @@ private:
     void on_sent(std::uint64_t total) override;
     void on_closed(const std::string& reason) override;
 
+    void on_race_won(std::shared_ptr<FrameConnection> winner, const Endpoint& at) override;
+    void on_race_lost(const std::string& reason, std::optional<policy::TransportFailure> failure)
+        override;
+
     Owner& owner_;
     std::size_t peer_;
     std::size_t max_queries_;
@@ -143,7 +161,10 @@ private:
     policy::PathWatch watch_;
     EventLoop& loop_;
     ConnectionSettings settings_;
-    std::shared_ptr<FrameConnection> stream_;  // from connect() on
+    Endpoint endpoint_;
+    std::shared_ptr<ConnectionRace> race_;  // for it, where there are several addresses
+    std::optional<policy::TransportFailure> race_failure_;
+    std::shared_ptr<FrameConnection> stream_;  // from connect() on, or from the end of a race
 };
 
 }  // namespace dotpair::net

@@ -7,6 +7,8 @@
 namespace dotpair::net {
 namespace {
 
+constexpr std::size_t max_tried_for_room = 16;
+
 policy::SourceAddress source_address(const boost::asio::ip::address& address) {
     namespace ip = boost::asio::ip;
     const auto bytes = address.is_v6()
@@ -76,14 +78,14 @@ void StreamFrontend::start() {
 
 void StreamFrontend::stop_taking() {
     listeners_.clear();
-    for (auto id = clients_.front(0); id; id = clients_.behind(0, *id)) {
+    for (auto id = clients_.front(all); id; id = clients_.behind(all, *id)) {
         clients_.at(*id).connection->stop_reading();
     }
 }
 
 void StreamFrontend::stop() {
     listeners_.clear();
-    while (const auto id = clients_.front(0)) {
+    while (const auto id = clients_.front(all)) {
         forget(*id);
     }
 }
@@ -95,7 +97,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket, const Secure& s
         return;  // it has gone already
     }
     ConnectionSettings connection = settings_.connection;
-    connection.admission = admissions_.admit(source_address(peer.address()));
+    connection.admission = admit(peer.address());
     const auto id = connection.admission ? clients_.add(policy::TimePoint::max()) : std::nullopt;
     if (!id) {
         counters_.refused.add();
@@ -103,7 +105,7 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket, const Secure& s
         return;
     }
     counters_.admitted.add();
-    clients_.enqueue(0, *id);
+    clients_.enqueue(all, *id);
     Client& client = clients_.at(*id);
     client.from = {peer.address(), peer.port()};
     ClientConnection::Owner& owner = *this;
@@ -111,6 +113,32 @@ void StreamFrontend::accept(boost::asio::ip::tcp::socket socket, const Secure& s
         loop_, owner, *id, connection, settings_.queries_per_connection, secure()
     );
     client.connection->adopt(std::move(socket));
+}
+
+std::shared_ptr<void> StreamFrontend::admit(const boost::asio::ip::address& from) {
+    const policy::SourceAddress source = source_address(from);
+    auto [verdict, admission] = admissions_.admit(source);
+    if (verdict == Admissions::Verdict::too_many && make_room()) {
+        admission = admissions_.admit(source).admission;
+    }
+    return std::move(admission);
+}
+
+/// Closes the client that has been idle longest. False when none is: other workers' clients are out
+/// of reach.
+bool StreamFrontend::make_room() {
+    auto id = clients_.front(idle);
+    for (std::size_t tried = 0; id && tried < max_tried_for_room; ++tried) {
+        ClientConnection& client = *clients_.at(*id).connection;
+        if (client.close_if_idle()) {
+            counters_.displaced.add();
+            on_client_gone(client, "idle longest when there were too many");
+            handler_.on_client_displaced();
+            return true;
+        }
+        id = clients_.behind(idle, *id);  // it is in the middle of a message, or does not read
+    }
+    return false;
 }
 
 void StreamFrontend::forget(policy::SlotId id) {
@@ -126,6 +154,7 @@ ClientConnection* StreamFrontend::find(policy::SlotId id) {
 }
 
 void StreamFrontend::on_opened(ClientConnection& client) {
+    clients_.enqueue(idle, client.id());
     handler_.on_client_opened(client);
 }
 
@@ -139,6 +168,14 @@ void StreamFrontend::on_query(ClientConnection& client, dns::Bytes message) {
 
 void StreamFrontend::on_short_frame(ClientConnection& /*client*/) {
     counters_.short_frames.add();
+}
+
+void StreamFrontend::on_client_idle(ClientConnection& client) {
+    clients_.enqueue(idle, client.id());
+}
+
+void StreamFrontend::on_client_busy(ClientConnection& client) {
+    clients_.dequeue(idle, client.id());
 }
 
 void StreamFrontend::on_client_drained(ClientConnection& client) {

@@ -7,6 +7,7 @@
 #include "common/net/tls_context.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,12 +20,14 @@ namespace dotpair::net {
 /// refused.
 struct FrontendCounters {
     Counter admitted;
-    Counter refused;  // over a limit
+    Counter refused;    // over a limit
+    Counter displaced;  // idle ones among the admitted that were closed to make room
     Counter short_frames;
 };
 
 /// The clients that reach one worker over TCP, or TLS: listens, admits, keeps them until they are
-/// gone.
+/// gone. Where there are too many in all, the one of this worker that has been idle longest makes
+/// room (P-47); an address that has all its own is refused.
 class StreamFrontend final : private ClientConnection::Owner {
 public:
     class Handler {
@@ -43,8 +46,11 @@ public:
         /// find() does not know it any more.
         virtual void on_client_gone(policy::SlotId, const Endpoint&, const std::string&) {}
 
-        /// There were too many connections.
+        /// There were too many connections, none of them idle or too many from there.
         virtual void on_client_refused(const Endpoint&) {}
+
+        /// One was closed, of which on_client_gone() has told, to admit another.
+        virtual void on_client_displaced() {}
 
         /// is_empty() has become true.
         virtual void on_last_client_closed() {}
@@ -97,18 +103,24 @@ private:
         Endpoint from;
     };
 
+    enum Queue : std::uint8_t { all, idle, queue_count };
+
     using Secure = std::function<Security()>;
 
     void add_listener(
         const Endpoint& at, const TcpListener::Settings& listening, const Secure& secure
     );
     void accept(boost::asio::ip::tcp::socket socket, const Secure& secure);
+    std::shared_ptr<void> admit(const boost::asio::ip::address& from);
+    bool make_room();
     void forget(policy::SlotId id);
 
     void on_opened(ClientConnection& client) override;
     void on_early_opened(ClientConnection& client) override;
     void on_query(ClientConnection& client, dns::Bytes message) override;
     void on_short_frame(ClientConnection& client) override;
+    void on_client_idle(ClientConnection& client) override;
+    void on_client_busy(ClientConnection& client) override;
     void on_client_drained(ClientConnection& client) override;
     void on_client_gone(ClientConnection& client, const std::string& reason) override;
 
@@ -119,7 +131,7 @@ private:
     FrontendCounters counters_;
     Admissions admissions_;
     std::vector<std::unique_ptr<TcpListener>> listeners_;
-    policy::SlotTable<Client> clients_;
+    policy::SlotTable<Client, queue_count> clients_;
 };
 
 }  // namespace dotpair::net

@@ -15,7 +15,8 @@ namespace dotpair::net {
 /// Everything that client sessions to one upstream share: policy, trust, and the tickets of that
 /// upstream, each used for one connection only (RFC 8446 appendix C.4). Nobody else gets those: a
 /// ticket is bound to one identity, trust store and profile, and its owner gives each address a
-/// context of its own (P-129). Owned by one worker.
+/// context of its own, or each name where the addresses are those of a name (P-129). Owned by one
+/// worker.
 class TlsClientContext {
 public:
     /// Throws ConfigError when the CA file, the name or a TLSA record cannot be used. With a

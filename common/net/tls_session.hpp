@@ -26,6 +26,9 @@ struct TlsFacts {
     EarlyData early_data = EarlyData::none;
     /// Why the peer is not who it should be; the handshake went on all the same (opportunistic).
     std::string verify_failure;
+
+    /// What zone transfers over TLS have to run on (RFC 9103 section 7.1).
+    bool is_xot() const { return version == "TLSv1.3" && alpn == "dot"; }
 };
 
 /// One TLS session without a socket: ciphertext in, ciphertext out, through a BIO that lends both

@@ -24,8 +24,9 @@ void TransferStream::close() {
     }
 }
 
-void TransferStream::connect(const Endpoint& to, Security security) {
+void TransferStream::connect(const Endpoint& to, Security security, bool xot_only) {
     close();
+    xot_only_ = xot_only;
     FrameConnection::Handler& handler = *this;
     stream_ = std::make_shared<FrameConnection>(loop_, handler, settings_, std::move(security));
     stream_->connect(to);
@@ -42,6 +43,11 @@ void TransferStream::resume() {
 }
 
 void TransferStream::on_open() {
+    is_unfit_ = xot_only_ && !stream_->tls_facts().is_xot();
+    if (is_unfit_) {
+        sink_.on_transfer_failed(*this, "not TLS 1.3 with ALPN dot, see --xot-only");
+        return;
+    }
     const dns::ConstBytes frame = query_.frames();
     stream_->outbox().append(frame.subspan(dns::frame_header_size));
     stream_->write_soon();

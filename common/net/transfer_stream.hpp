@@ -37,7 +37,11 @@ public:
     TransferStream& operator=(const TransferStream&) = delete;
     ~TransferStream() override;
 
-    void connect(const Endpoint& to, Security security);
+    /// `xot_only`: what turns out not to be XoT (RFC 9103) is failed before the query is written.
+    void connect(const Endpoint& to, Security security, bool xot_only = false);
+
+    /// It failed for want of XoT, which is no failure of the peer for anything else.
+    bool is_unfit() const { return is_unfit_; }
 
     /// Messages came: what its client has seen cannot be asked for again.
     bool has_begun() const { return has_begun_; }
@@ -61,6 +65,8 @@ private:
     std::uint16_t id_;
     bool has_begun_ = false;
     bool is_over_ = false;
+    bool xot_only_ = false;
+    bool is_unfit_ = false;
     policy::TransferTracker tracker_;
     policy::Outbox query_;  // kept for another attempt
     EventLoop& loop_;

@@ -8,7 +8,21 @@
 #include <utility>
 
 namespace dotpair::net {
-namespace {}  // namespace
+namespace {
+
+/// What the resolver said of its own hop goes, the padding of this one comes.
+void append_padded(policy::Outbox& outbox, dns::ConstBytes message, std::size_t block) {
+    const std::size_t room = message.size() + dns::option_header_size + block;
+    const dns::Bytes frame = outbox.prepare(std::min(room, dns::max_message_size));
+    std::ranges::copy(message, frame.begin());
+    dns::EditableMessage padded{frame, message.size(), dns::inspect(message)};
+    if (dns::remove_hop_options(padded) != dns::Edit::impossible) {
+        dns::add_padding(padded, block);
+    }
+    outbox.commit(padded.size);
+}
+
+}  // namespace
 
 Transfers::Transfers(
     EventLoop& loop, Handler& handler, std::size_t max_transfers, const ConnectionSettings& settings
@@ -42,7 +56,7 @@ bool Transfers::try_next(Transfer& transfer) {
     transfer.asked = to_string(target->endpoint);
     TransferStream::Sink& sink = *this;
     transfer.stream = std::make_unique<TransferStream>(loop_, sink, settings_, transfer.query);
-    transfer.stream->connect(target->endpoint, std::move(target->security));
+    transfer.stream->connect(target->endpoint, std::move(target->security), target->xot_only);
     return true;
 }
 
@@ -75,7 +89,11 @@ void Transfers::deliver(Transfer& transfer, dns::Bytes message, bool is_last) {
     if (client == nullptr) {
         return;  // client_gone() is on its way
     }
-    client->outbox().append(message);
+    if (transfer.client.padding_block > 0) {
+        append_padded(client->outbox(), message, transfer.client.padding_block);
+    } else {
+        client->outbox().append(message);
+    }
     client->answers_added();
     if (client->outbox_is_full() && !is_last && !transfer.is_paused) {
         transfer.is_paused = true;
@@ -96,7 +114,9 @@ void Transfers::on_transfer_failed(TransferStream& stream, const std::string& re
         return;
     }
     if (!stream.has_begun()) {
-        handler_.transfer_target_failed(transfer->peer, reason);
+        if (!stream.is_unfit()) {
+            handler_.transfer_target_failed(transfer->peer, reason);
+        }
         stream.close();
         loop_.destroy_later(std::move(transfer->stream));
         if (try_next(*transfer)) {

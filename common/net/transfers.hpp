@@ -21,6 +21,9 @@ struct TransferClient {
     std::shared_ptr<UdpBatchSocket> udp;
     ReturnPath path;
     std::size_t udp_size = 0;
+    /// Of a stream client that padded its query: to so many octets its messages are padded where
+    /// they have an OPT (P-68). Zero: they pass as they are.
+    std::size_t padding_block = 0;
 };
 
 /// The zone transfers of one worker, each streamed on a connection of its own, as fast as its
@@ -31,6 +34,7 @@ public:
         std::size_t peer = 0;
         Endpoint endpoint;
         Security security;
+        bool xot_only = false;  // see TransferStream::connect()
     };
 
     class Handler {

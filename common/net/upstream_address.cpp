@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/upstream_address.hpp"
 
+#include "common/dns/address_query.hpp"
+
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <system_error>
 
 namespace dotpair::net {
@@ -69,19 +72,65 @@ std::string add_part(UpstreamAddress& upstream, std::string_view part) {
     return {};
 }
 
-}  // namespace
-
-UpstreamAddress parse_upstream(std::string_view option, std::string_view text) {
-    UpstreamAddress upstream;
-    std::size_t comma = text.find(',');
-    const std::string_view where = text.substr(0, comma);
+/// `where` stands in front of the first comma of `text`.
+void set_address(
+    UpstreamAddress& upstream,
+    std::string_view where,
+    std::string_view option,
+    std::string_view text
+) {
     const std::size_t hash = where.find('#');
-    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port);
+    upstream.endpoint = parse_endpoint(option, where.substr(0, hash), dot_port, EndpointUse::ask);
     if (hash != std::string_view::npos) {
         upstream.name = where.substr(hash + 1);
         if (!can_be_name(upstream.name)) {
             refuse_value(option, text, "a host name or an address has to follow the '#'");
         }
+    }
+}
+
+/// The same without its "tls://". The host is who it has to be, too.
+void set_host(
+    UpstreamAddress& upstream,
+    std::string_view where,
+    std::string_view option,
+    std::string_view text
+) {
+    const std::size_t mark = where.find_first_of("@:");
+    std::string_view host = where.substr(0, mark);
+    if (!dns::host_name(host)) {
+        refuse_value(
+            option,
+            text,
+            "a host name has to follow tls://, and behind it at most @PORT; an address is written "
+            "without tls://, and with its name behind '#'"
+        );
+    }
+    host = host.substr(0, host.find_last_not_of('.') + 1);
+    upstream.is_host = true;
+    std::ranges::transform(host, std::back_inserter(upstream.name), [](char letter) {
+        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + ('a' - 'A')) : letter;
+    });
+    upstream.endpoint.port = mark == std::string_view::npos
+                                 ? dot_port
+                                 : parse_port(option, text, where.substr(mark + 1));
+}
+
+}  // namespace
+
+std::string to_string(const UpstreamAddress& upstream) {
+    return upstream.is_host ? upstream.name + "@" + std::to_string(upstream.endpoint.port)
+                            : to_string(upstream.endpoint);
+}
+
+UpstreamAddress parse_upstream(std::string_view option, std::string_view text) {
+    UpstreamAddress upstream;
+    std::size_t comma = text.find(',');
+    std::string_view where = text.substr(0, comma);
+    if (take(where, "tls://")) {
+        set_host(upstream, where, option, text);
+    } else {
+        set_address(upstream, where, option, text);
     }
     while (comma != std::string_view::npos) {
         const std::size_t begin = comma + 1;

@@ -14,14 +14,14 @@ std::size_t ConnectionLimits::Hash::operator()(const SourceAddress& source) cons
 }
 
 ConnectionLimits::Verdict ConnectionLimits::admit(const SourceAddress& source) {
+    const auto entry = per_address_.find(source);
+    if (entry != per_address_.end() && entry->second >= max_per_address_) {
+        return Verdict::too_many_from_address;
+    }
     if (total_ >= max_total_) {
         return Verdict::too_many;
     }
-    std::size_t& from_source = per_address_[source];
-    if (from_source >= max_per_address_) {
-        return Verdict::too_many_from_address;
-    }
-    ++from_source;
+    ++per_address_[source];
     ++total_;
     return Verdict::admitted;
 }

@@ -20,7 +20,9 @@ public:
     ConnectionLimits(std::size_t total, std::size_t per_address)
         : max_total_(total), max_per_address_(per_address) {}
 
-    /// Counts the connection if it is admitted; release() has to follow then, once.
+    /// Counts the connection if it is admitted; release() has to follow then, once. An address that
+    /// has all its own hears that, whether or not there are too many in total: no room that others
+    /// make is for it.
     Verdict admit(const SourceAddress& source);
     void release(const SourceAddress& source);
 

@@ -2,6 +2,7 @@
 #include "common/policy/query_intake.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 namespace dotpair::policy {
 namespace {
@@ -32,6 +33,14 @@ bool is_replay_safe(dns::ConstBytes message, const dns::Layout& layout) {
     const dns::Opcode opcode = dns::header::opcode(message);
     return opcode == dns::Opcode::notify ||
            (opcode == dns::Opcode::query && layout.question_type != tkey);
+}
+
+bool asks_resolver_arpa(dns::ConstBytes message, const dns::Layout& layout) {
+    constexpr std::uint16_t internet = 1;
+    using namespace std::string_view_literals;
+    return layout.question_class == internet && layout.signature == dns::Signature::none &&
+           dns::header::opcode(message) == dns::Opcode::query &&
+           dns::asks_below(message, layout, "\010resolver\004arpa\0"sv);
 }
 
 HopWishes read_wishes(dns::ConstBytes query, const dns::Layout& layout) {

@@ -31,6 +31,11 @@ enum class Timing : std::uint8_t { ordinary, early };
 /// deletes a key (RFC 2930). REQUIRES: as of classify().
 bool is_replay_safe(dns::ConstBytes message, const dns::Layout& layout);
 
+/// A query for resolver.arpa or below, by which a client finds out what its resolver offers (RFC
+/// 9462): forwarded it would learn of another one, which it cannot verify (P-139). Not one that is
+/// signed: who signs asks somebody else. `layout` is that of `message`.
+bool asks_resolver_arpa(dns::ConstBytes message, const dns::Layout& layout);
+
 /// What a query asked for with its OPT, which decides what its answer may carry.
 struct HopWishes {
     bool has_opt = false;

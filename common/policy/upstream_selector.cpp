@@ -4,11 +4,14 @@
 #include "common/policy/backoff.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace dotpair::policy {
 
 std::optional<std::size_t> UpstreamSelector::pick(TimePoint now) const {
-    const auto is_free = [now](const Peer& peer) { return peer.retry_at <= now; };
+    const auto is_free = [now](const Peer& peer) {
+        return peer.retry_at <= now && !peer.is_withheld;
+    };
     auto found = std::ranges::find_if(peers_, [&](const Peer& peer) {
         return is_free(peer) && peer.doubted_until <= now;
     });
@@ -23,8 +26,12 @@ std::size_t UpstreamSelector::pick_any(TimePoint now) const {
     if (const auto free = pick(now)) {
         return *free;
     }
-    const auto soonest = std::ranges::min_element(peers_, {}, &Peer::retry_at);
-    return static_cast<std::size_t>(soonest - peers_.begin());
+    return soonest();
+}
+
+std::size_t UpstreamSelector::soonest() const {
+    const auto order = [](const Peer& peer) { return std::pair(peer.is_withheld, peer.retry_at); };
+    return static_cast<std::size_t>(std::ranges::min_element(peers_, {}, order) - peers_.begin());
 }
 
 void UpstreamSelector::failed(std::size_t peer, TimePoint now, double jitter) {
@@ -48,8 +55,17 @@ void UpstreamSelector::trusted(std::size_t peer) {
     peers_[peer].doubted_until = {};
 }
 
-TimePoint UpstreamSelector::next_retry() const {
-    return std::ranges::min(peers_, {}, &Peer::retry_at).retry_at;
+void UpstreamSelector::network_changed() {
+    for (Peer& peer : peers_) {
+        const bool is_withheld = peer.is_withheld;
+        peer = {};
+        peer.is_withheld = is_withheld;
+    }
+}
+
+std::optional<TimePoint> UpstreamSelector::next_retry() const {
+    const Peer& peer = peers_[soonest()];
+    return peer.is_withheld ? std::nullopt : std::optional(peer.retry_at);
 }
 
 }  // namespace dotpair::policy

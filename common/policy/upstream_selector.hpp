@@ -21,10 +21,18 @@ public:
     /// REQUIRES: count > 0.
     explicit UpstreamSelector(std::size_t count) : peers_(count) {}
 
-    /// Nothing while every peer is being left alone; next_retry() says until when.
+    /// It cannot be asked at all, or it can again: its address is not known yet.
+    void withhold(std::size_t peer) { peers_[peer].is_withheld = true; }
+
+    void release(std::size_t peer) { peers_[peer].is_withheld = false; }
+
+    bool is_withheld(std::size_t peer) const { return peers_[peer].is_withheld; }
+
+    /// Nothing while every peer is being left alone or withheld; next_retry() says until when.
     std::optional<std::size_t> pick(TimePoint now) const;
 
-    /// As pick(), but where all are left alone, the one whose penalty ends first.
+    /// As pick(), but where all are left alone, the one whose penalty ends first; one that is
+    /// withheld only if all are.
     std::size_t pick_any(TimePoint now) const;
 
     /// Connecting to it, or asking it, failed. Many failures of one moment count as one: while the
@@ -38,7 +46,8 @@ public:
     void trusted(std::size_t peer);
 
     /// Another network: what failed, or seemed to be somebody else, may have been due to the last.
-    void network_changed() { peers_.assign(peers_.size(), {}); }
+    /// Who is withheld stays so.
+    void network_changed();
 
     bool is_doubted(std::size_t peer, TimePoint now) const {
         return peers_[peer].doubted_until > now;
@@ -48,15 +57,19 @@ public:
         return peers_[peer].retry_at > now;
     }
 
-    /// The earliest end of a penalty. REQUIRES: pick(now) returned nothing.
-    TimePoint next_retry() const;
+    /// The earliest end of a penalty; nothing where all peers are withheld. REQUIRES: pick(now)
+    /// returned nothing.
+    std::optional<TimePoint> next_retry() const;
 
 private:
     struct Peer {
         std::size_t failures = 0;
         TimePoint retry_at{};
         TimePoint doubted_until{};
+        bool is_withheld = false;
     };
+
+    std::size_t soonest() const;
 
     std::vector<Peer> peers_;
 };

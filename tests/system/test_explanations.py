@@ -84,6 +84,16 @@ class Explanations(unittest.TestCase):
                 with self.subTest(cause=cause):
                     self.check_app(client, NO_REACHABLE_AUTHORITY, re.escape(f"{label}: {cause}"))
 
+    def test_when_nobody_proves_who_he_is_no_query_waits_for_its_deadline_P22(self):
+        servers = [self.keep(LaxTlsServer(self.good)) for _ in range(2)]
+        client = self.client([f"{LOOPBACK}@{one.port},pin={OTHER_PIN}" for one in servers], query_timeout="60s")
+        for _ in range(2):  # the second one comes before an upstream is tried again
+            answer = ask_udp(client.port, query(wire.opt()))
+            self.assertEqual((wire.rcode(answer), wire.extended_errors(answer)), (wire.SERVFAIL, [NO_REACHABLE_AUTHORITY]))
+            self.assertEqual(wire.extended_error_texts(answer),
+                             [f"{LOOPBACK}@{servers[0].port}: handshake: no pin matches"])
+        self.assertEqual([one.queries for one in servers], [[], []])
+
     def upstream(self, handler):
         """A DoT server of our own, and --upstream for it."""
         server = self.keep(FakeBackend(handler, certificate=self.good))

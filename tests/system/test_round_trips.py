@@ -8,7 +8,7 @@ import unittest
 
 from harness import tls_records, wire
 from harness.cases import answer_at_once
-from harness.exchange import ask_udp, receive_frame
+from harness.exchange import ask_udp, receive_frame, udp_socket
 from harness.fake_backend import FakeBackend, simple_answer
 from harness.lab import DEVICE, ROUND_TRIP
 from harness.lab_cases import WithLabAndBackend
@@ -115,6 +115,41 @@ class RoundTrips(WithCounting):
         self.assert_round_trips(second, second.syn, Exchange(second).answer.packet, 3)
 
 
+class Pipelining(WithCounting):
+    held = []
+
+    @staticmethod
+    def handler(request):
+        if wire.question_bytes(request.data) == wire.question_bytes(QUERY):
+            answer_at_once(request)
+        else:
+            Pipelining.held.append(request)
+
+    def test_140_names_at_once_take_as_long_as_one_P163(self):
+        """Each program is halted while it is given its part, so that it finds all of it at once."""
+        self.start(server_options={"workers": 1})
+        self.assert_answered(at_least=3)
+        stream, = self.streams()
+        before = len(tls_records.application_records(stream.up)), len(tls_records.application_records(stream.down))
+        with self.lab.client.entered():
+            app = self.enterContext(udp_socket(self.pair.port))
+        app.settimeout(10)
+        del self.held[:]
+        with self.pair.client.process.halted():
+            for number in range(140):
+                app.send(wire.query(f"n{number}.test", 1, number))
+        self.backend.wait_for_requests(lambda _: len(self.held) == 140, "all queries")
+        with self.pair.server.process.halted():
+            for request in self.held:
+                request.reply(simple_answer(request.data))
+        self.assertEqual({wire.identifier(app.recv(4096)) for _ in range(140)}, set(range(140)))
+        stream, = self.streams()
+        first = tls_records.application_records(stream.up)[before[0]]
+        last = tls_records.application_records(stream.down)[-1]
+        self.assertGreater(len(tls_records.application_records(stream.down)), before[1])
+        self.assert_round_trips(stream, first.packet, last.packet, 1)
+
+
 class FastOpen(WithCounting):
     kernel_fast_open = BOTH_ENDS
 
@@ -204,7 +239,7 @@ class FastOpen(WithCounting):
         self.pair.server.stop()
         self.assert_fails_to_connect("Connection refused")
 
-    def test_a_syn_without_answer_is_a_failure_to_connect(self):
+    def test_a_syn_without_answer_is_a_failure_to_connect_P50(self):
         self.fetch_cookie(query_timeout="1500ms", connect_timeout="300ms")
         with self.lab.blackhole():
             self.assert_fails_to_connect("timed out")

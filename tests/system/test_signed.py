@@ -7,7 +7,7 @@ import time
 import unittest
 
 from harness import wire
-from harness.exchange import ask_tcp, ask_udp, udp_socket
+from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, udp_socket
 from harness.fake_backend import FakeBackend, first_label, later, simple_answer
 from harness.ports import LOOPBACK
 from harness.programs import Pair
@@ -109,6 +109,31 @@ class Untouched(BackendOfOurOwn):
             for number in range(20):
                 self.assertIsNotNone(ask_udp(self.pair.port, wire.query(f"fast{number}.test", 1, number)))
             self.assertLess(time.monotonic() - begin, 1.0)
+
+    def test_a_stream_of_sig0_signed_messages_passes_octet_by_octet_P111(self):
+        """Each signature covers the messages before it, and the query: all of them have to be what they were."""
+        replies = []
+
+        def transfer(request):
+            if request.data[wire.question_end(request.data) - 3] != wire.TYPE["AXFR"]:
+                request.reply(simple_answer(request.data))
+                return
+            for kind in ("SOA", "A", "SOA"):
+                record = wire.record(b"\xc0\x0c", wire.TYPE[kind], bytes(22))
+                replies.append(wire.message([[wire.question_bytes(request.data)], [record], [], [sig0_record()]],
+                                            wire.identifier(request.data), wire.QR))
+                request.reply(replies[-1])
+
+        self.start(transfer)
+        sent = wire.message([[wire.question(ZONE, wire.TYPE["AXFR"])], [], [], [sig0_record()]], 4711, 0)
+        with tcp_socket(self.pair.port) as app:
+            app.sendall(wire.frame(wire.query("www.dyn.test", 1, 4711)))
+            self.assertEqual(wire.question_bytes(receive_frame(app)), wire.question("www.dyn.test", 1))
+            app.sendall(wire.frame(sent))
+            self.assertEqual([receive_frame(app) for _ in range(3)], replies)
+        other, request = self.backend.requests
+        self.assertEqual(request.data, sent)
+        self.assertNotEqual(request.source, other.source)
 
     def test_nsupdates_sig0_signature_verifies_behind_the_pair_P110(self):
         key = Sig0Key(f"sig0.{ZONE}")

@@ -45,7 +45,7 @@ class Together(WithServer):
             self.assertEqual(wire.rcode(ask(client.port, QUERY)), wire.NOERROR)
         client.process.wait_for_line(r"upstream up .*transport=starttls tls=TLSv1.3 .*authenticated=yes")
 
-    def test_strict_over_one_connection(self):
+    def test_strict_over_one_connection_P160(self):
         client = self.start(transport="starttls")
         self.assert_upgraded(client)
         client.stop()
@@ -54,7 +54,7 @@ class Together(WithServer):
     def test_as_the_prototypes_did(self):
         self.assert_upgraded(self.start({"starttls_legacy": "on"}, transport="starttls", starttls_legacy="on"))
 
-    def test_an_upgraded_connection_is_resumed_as_any_other(self):
+    def test_an_upgraded_connection_is_resumed_as_any_other_P160(self):
         client = self.start(transport="starttls", idle_timeout="200ms", log_level="debug")
         self.assert_upgraded(client)
         client.process.wait_for_line("upstream closed")

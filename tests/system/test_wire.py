@@ -5,7 +5,7 @@ import unittest
 
 from harness import tls_records, wire
 from harness.cases import WithPair
-from harness.exchange import ask_tcp, ask_udp, udp_socket
+from harness.exchange import ask_tcp, ask_udp, receive_frame, tls_socket, udp_socket
 from harness.fake_backend import answer_with_opt, simple_answer
 from harness.lab_cases import WithLabAndBackend
 from harness.processes import wait_until
@@ -27,9 +27,19 @@ def message_size(record):
     return record.length - tls_records.TLS13_OVERHEAD - 2
 
 
+def transfer_message(query, edns):
+    """One of two that make a transfer: an SOA record, and the OPT."""
+    soa = wire.record(b"\xc0\x0c", wire.TYPE["SOA"], b"\0\0" + bytes(20))
+    return wire.message([[wire.question_bytes(query)], [soa], [], [edns] if edns else []], wire.identifier(query), wire.QR)
+
+
 def answer_in_kind(request):
     """With an OPT to who sent one, with TC or a signature to who asks for it by the name."""
     data = request.data
+    if data[wire.question_end(data) - 3] == wire.TYPE["AXFR"]:
+        for edns in (wire.opt(), b""):
+            request.reply(transfer_message(data, edns))
+        return
     answer = answer_with_opt(data)
     if data.endswith(TSIG):
         answer = answer[:11] + bytes([answer[11] + 1]) + answer[12:] + TSIG
@@ -110,6 +120,26 @@ class Sizes(WithLabAndBackend):
         self.assert_blocks([sent], [received])
         self.assertEqual(self.backend.requests[-1].data[2:], SIGNED[2:])
         self.assertTrue(answer.endswith(TSIG))
+
+    def test_a_first_query_that_is_signed_has_its_answer_hidden_P75(self):
+        self.start(warm_up=SIGNED)
+        queries, answers = self.before
+        self.assert_blocks(queries[-1:], answers[-1:])
+        self.assertNotEqual(answers[-1:], [])
+
+    def test_a_transfer_to_who_pads_is_whole_blocks_P68(self):
+        """Directly: the client asks for transfers without padding. The first message has an OPT, the second has none."""
+        self.start()
+        zone = wire.query("zone.test", wire.TYPE["AXFR"], 15, flags=0, edns=wire.opt(options=wire.option(wire.PADDING)))
+        with self.lab.client.entered():
+            end = self.enterContext(tls_socket(self.pair.server.port, self.lab.server.address))
+        end.sendall(wire.frame(zone))
+        first, second = receive_frame(end), receive_frame(end)
+        self.assertEqual((len(first) % ANSWER_BLOCK, len(wire.option_values(first, wire.PADDING))), (0, 1))
+        self.assertEqual(second, transfer_message(zone, b""))
+        stream = self.lab.capture().streams_to(self.pair.server.port)[-1]
+        answers = [message_size(record) for record in tls_records.application_records(stream.down)][-2:]
+        self.assertEqual([size % ANSWER_BLOCK for size in answers], [0, 0], answers)
 
     def test_what_came_padded_is_padded_anew_P65_P66(self):
         self.start()

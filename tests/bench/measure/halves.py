@@ -84,6 +84,7 @@ setACL("{LOOPBACK}/8")
 setSecurityPollSuffix("")
 setMaxTCPClientThreads({threads})
 setMaxUDPOutstanding(65535)
+setUDPSocketBufferSizes(4194304, 4194304)
 setTCPRecvTimeout(600)
 setTCPSendTimeout(30)
 setMaxTCPQueuedConnections(10000)
@@ -137,6 +138,8 @@ server:
   do-not-query-localhost: no
   local-zone: "test." nodefault
   qname-minimisation: no
+  pad-queries: no
+  pad-responses: no
   cache-max-ttl: 0
   msg-cache-size: 4k
   rrset-cache-size: 4k
@@ -146,6 +149,7 @@ server:
   so-rcvbuf: 4m
   so-sndbuf: 4m
   jostle-timeout: 1000
+  wait-limit: 0
   tcp-idle-timeout: 600000
   stream-wait-size: 64m
   max-reuse-tcp-queries: 65535
@@ -194,7 +198,7 @@ def stubby_client(setting, server_port):
 resolution_type: GETDNS_RESOLUTION_STUB
 dns_transport_list: [GETDNS_TRANSPORT_TLS]
 tls_authentication: GETDNS_AUTHENTICATION_REQUIRED
-tls_query_padding_blocksize: 1
+tls_query_padding_blocksize: 0
 idle_timeout: 600000
 timeout: 5000
 limit_outstanding_queries: 0

@@ -6,6 +6,7 @@ import subprocess
 
 from .loads import CURVE_RATES, FULL, MAIN_RATES, full_load, rate_case
 
+_COLORS = 8  # that gnuplot has before it begins anew
 _PARTS = ("p50", "p95", "p99", "p999")
 _SETUP = """
 set terminal svg size 900,{height} dynamic font "sans-serif,13" background "#ffffff"
@@ -55,7 +56,8 @@ def _lines(directory, name, title, labels, curves, scale="set logscale xy"):
     if not curves:
         return None
     data = {f"curve{index}": points for index, points in enumerate(curves.values())}
-    plots = ", ".join(f'$curve{index} using 1:2 with linespoints lw 2 pt 7 ps 0.5 title "{subject}"'
+    style = "with linespoints lw 2 ps 0.7"
+    plots = ", ".join(f'$curve{index} using 1:2 {style} dt {1 + index // _COLORS} pt {4 + index} title "{subject}"'
                       for index, subject in enumerate(curves))
     body = f'set xlabel "{labels[0]}"\nset ylabel "{labels[1]}"\n{scale}\nset format "%.0f"\nplot {plots}'
     return _draw(directory, name, title, body, data)

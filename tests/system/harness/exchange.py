@@ -79,11 +79,13 @@ def tcp_socket(port, timeout=ANSWER_TIMEOUT, address=LOOPBACK):
     return end
 
 
-def tls_socket(port, address=LOOPBACK):
-    """To a DoT server, whoever it is."""
+def tls_socket(port, address=LOOPBACK, alpn="dot", latest=ssl.TLSVersion.TLSv1_3):
+    """To a DoT server, whoever it is. `alpn` None: without."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["dot"])
+    context.maximum_version = latest
+    if alpn:
+        context.set_alpn_protocols([alpn])
     return context.wrap_socket(tcp_socket(port, address=address))
 
 

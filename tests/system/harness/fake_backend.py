@@ -54,7 +54,7 @@ class FakeBackend:
     certificate its TCP side is a DoT server; `ends` then tells, by the address they came from, when
     connections ended and whether with a close_notify."""
 
-    def __init__(self, handler, port=None, certificate=None):
+    def __init__(self, handler, port=None, certificate=None, address=LOOPBACK):
         self.port = port or free_port()
         self.requests = []
         self.ends = {}  # {source: (time.monotonic(), is_orderly)}
@@ -68,8 +68,8 @@ class FakeBackend:
         self._streams = []
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self.udp.bind((LOOPBACK, self.port))
-        self._listener = socket.create_server((LOOPBACK, self.port), backlog=64)
+        self.udp.bind((address, self.port))
+        self._listener = socket.create_server((address, self.port), backlog=64)
         for work in (self._serve_udp, self._accept):
             threading.Thread(target=work, daemon=True).start()
 

@@ -40,12 +40,22 @@ const std::multimap<std::string, std::string> bad_values = {
     {"listen", "nowhere"},
     {"listen", "127.0.0.1@65536"},
     {"listen", "127.0.0.1@0"},
+    {"listen", "255.255.255.255"},
     {"upstream", "192.0.2.300"},
+    {"upstream", "0.0.0.0"},
+    {"upstream", "224.0.0.1"},
+    {"upstream", "fe80::1"},
     {"upstream", "192.0.2.1,pin=sha256/short"},
     {"upstream", "192.0.2.1,tlsa=3/1/1/00ff"},
     {"upstream", "192.0.2.1#a.test,profile=lax"},
     {"upstream", "192.0.2.1#a.test,plain-port=0"},
     {"upstream", "192.0.2.1#a.test,plain-port=53x"},
+    {"upstream", "tls://192.0.2.1"},
+    {"upstream", "tls://dns.test#a.test"},
+    {"upstream", "tls://dns.test@0"},
+    {"upstream", "tls://"},
+    {"bootstrap", "nowhere"},
+    {"bootstrap", "192.0.2.1@0"},
     {"profile", "lax"},
     {"transport", "quic"},
     {"upstream-policy", "random"},
@@ -54,6 +64,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"ca-file", "/tmp"},
     {"edns", "none"},
     {"padding", "some"},
+    {"ecs-opt-out", "yes"},
+    {"forward-resolver-arpa", "yes"},
+    {"xot-only", "yes"},
     {"tcp-fastopen", "yes"},
     {"early-data", "1"},
     {"network-events", "maybe"},
@@ -95,6 +108,9 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK(net::to_string(config.listen[0]) == "127.0.0.1@53");
     CHECK(net::to_string(config.listen[1]) == "::1@53");
     CHECK(config.profile == client::Profile::strict);
+    CHECK_FALSE(config.ecs_opt_out);
+    CHECK_FALSE(config.forward_resolver_arpa);
+    CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
     CHECK_FALSE(config.early_data);
     CHECK_FALSE(config.keeps_tickets);
@@ -127,6 +143,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--listen=[::1]:5354",
         "--upstream",
         "[2001:db8::1]#b,tlsa=3/1/0/00,profile=strict,plain-port=5300",
+        "--upstream=tls://Dns.Test.:8853,profile=strict",
+        "--bootstrap",
+        "192.0.2.53",
+        "--bootstrap=2001:db8::53@5353",
         "--transport",
         "auto",
         "--upstream-policy",
@@ -137,6 +157,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "opportunistic",
         "--ca-file",
         "/dev/null",
+        "--ecs-opt-out=on",
+        "--forward-resolver-arpa=on",
+        "--xot-only=on",
         "--tcp-fastopen",
         "off",
         "--early-data",
@@ -184,13 +207,21 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     REQUIRE(config.listen.size() == 2);
     CHECK(net::to_string(config.listen[0]) == "0.0.0.0@5353");
     CHECK(net::to_string(config.listen[1]) == "::1@5354");
-    REQUIRE(config.upstreams.size() == 2);
+    REQUIRE(config.upstreams.size() == 3);
     CHECK(net::to_string(config.upstreams[0].endpoint) == "2001:db8::1@853");
     CHECK(config.upstreams[0].name == "b");
     CHECK(config.upstreams[0].tlsa.size() == 1);
     CHECK(config.upstreams[0].profile == client::Profile::strict);
     CHECK(config.upstreams[0].plain_port == 5300);
-    CHECK(config.upstreams[1].plain_port == 53);
+    CHECK_FALSE(config.upstreams[0].is_host);
+    CHECK(config.upstreams[1].is_host);
+    CHECK(net::to_string(config.upstreams[1]) == "dns.test@8853");
+    CHECK(config.upstreams[1].name == "dns.test");
+    CHECK(client::hosts_of(config) == Words{"dns.test"});
+    CHECK(config.upstreams[2].plain_port == 53);
+    REQUIRE(config.bootstrap.size() == 2);
+    CHECK(net::to_string(config.bootstrap[0]) == "192.0.2.53@53");
+    CHECK(net::to_string(config.bootstrap[1]) == "2001:db8::53@5353");
     CHECK(config.transport == policy::TransportChoice::automatic);
     CHECK(config.starttls_legacy);
     CHECK(config.upstream_policy == policy::UpstreamPolicy::fastest);
@@ -198,6 +229,9 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
     CHECK(config.padding == policy::Padding::edns);
+    CHECK(config.ecs_opt_out);
+    CHECK(config.forward_resolver_arpa);
+    CHECK(config.xot_only);
     CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.early_data);
     CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
@@ -216,6 +250,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.tcp_clients == 8);
     CHECK(config.transfers == 5);
     CHECK(config.queued_bytes == 128 * 1024);
+    CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");
     CHECK(config.log_level == "trace");
     CHECK(config.check_only);
 }
@@ -252,7 +287,14 @@ TEST_CASE("The client prints its version", "[unit][client]") {
 TEST_CASE("Words that are no options are named", "[unit][client]") {
     CHECK(is_one_line_with(refusal_of({"--colour=red"}), {"--colour"}));
     CHECK(is_one_line_with(refusal_of({"--upstream", named_upstream, "stray"}), {"'stray'"}));
-    CHECK(is_one_line_with(refusal_of({"--upstream"}), {"--upstream"}));
+    CHECK(refusal_of({"--upstream"}) == "--upstream: its value is missing");
+    CHECK(refusal_of({"--config"}) == "--config: its value is missing");
+    CHECK(refusal_of({"--edns", "--workers=2"}) == "--edns: its value is missing");
+    CHECK(is_one_line_with(refusal_of({"--check-config=no"}), {"--check-config", "'no'"}));
+    CHECK(is_one_line_with(refusal_of({"--help=3"}), {"--help", "takes no value"}));
+    CHECK(is_one_line_with(
+        refusal_of({"--config=/dev/null", "--config", "/dev/null"}), {"--config", "twice"}
+    ));
     CHECK(is_one_line_with(refusal_of({"--listen", "::1", "::2"}), {"'::2'"}));
     CHECK(is_one_line_with(refusal_of({"--workers=1", "--workers=2"}), {"--workers", "'2'"}));
     CHECK(is_one_line_with(refusal_of({"--workers=1\n2"}), {"--workers", "1\\x0a2"}));
@@ -295,6 +337,21 @@ TEST_CASE("A mistake in the client's file is one line naming file and line", "[u
 
 TEST_CASE("A client without upstream says what to add", "[unit][client]") {
     CHECK(is_one_line_with(refusal_of({}), {"--upstream", "#dns.quad9.net"}));
+}
+
+TEST_CASE("P-32: a host without anybody to ask for its address is refused", "[unit][client]") {
+    const auto alone = refusal_of({"--upstream=tls://dns.test"});
+    CHECK(
+        is_one_line_with(alone, {"--upstream", "tls://dns.test@853", "--bootstrap", "--state-dir"})
+    );
+    CHECK(refusal_of({"--upstream=tls://dns.test", "--bootstrap=192.0.2.53"}).empty());
+    const std::string kept = "--state-dir=/tmp/dotpair-state-of-nobody";
+    CHECK(refusal_of({"--upstream=tls://dns.test", kept}).empty());
+    const auto lax = refusal_of({"--upstream=tls://dns.test,profile=opportunistic", kept});
+    CHECK(is_one_line_with(lax, {"--upstream", "tls://dns.test@853", "--bootstrap"}));
+    CHECK(lax.find("--state-dir") == lax.npos);
+    CHECK(refusal_of({"--upstream=tls://dns.test,profile=opportunistic", "--bootstrap=::1"}).empty()
+    );
 }
 
 TEST_CASE("A strict client refuses an upstream without name and pin", "[unit][client]") {
@@ -370,9 +427,21 @@ TEST_CASE("An upstream that comes twice is refused", "[unit][client]") {
         {"--upstream", "192.0.2.1@853", "twice"}
     ));
     CHECK(is_one_line_with(
+        refusal_of({"--bootstrap=::1", "--upstream=tls://a.test", "--upstream=tls://A.test@853"}),
+        {"--upstream", "a.test@853", "twice"}
+    ));
+    CHECK(is_one_line_with(
         refusal_of({"--upstream", named_upstream, "--listen=::1", "--listen=[::1]@53"}),
         {"--listen", "twice"}
     ));
+}
+
+TEST_CASE("Listeners of the client that overlap are refused", "[unit][client]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--upstream", named_upstream, "--listen=127.0.0.1", "--listen=0.0.0.0"}),
+        {"--listen", "127.0.0.1@53", "0.0.0.0@53", "overlap"}
+    ));
+    CHECK(refusal_of({"--upstream", named_upstream, "--listen=::", "--listen=0.0.0.0"}).empty());
 }
 
 TEST_CASE(

@@ -26,6 +26,8 @@ public:
     )
         : relay({edns, padding, max, timeout, 300}) {}
 
+    explicit RelayFixture(const Relay::Settings& settings) : relay(settings) {}
+
     Relay::Accepted accept(
         const Octets& message, Transport from = Transport::udp, policy::TimePoint now = start
     ) {

@@ -145,6 +145,18 @@ TEST_CASE("remove_hop_options copes with the most and the longest options", "[un
     CHECK(longest.octets() == test::query().opt().octets());
 }
 
+TEST_CASE("P-31: remove_client_subnet leaves every other option alone", "[unit][dns]") {
+    const test::Option subnet{8, {0, 1, 0, 0}};
+    Editable edited(test::answer().opt({cookie, subnet, padding, subnet}));
+    CHECK(remove_client_subnet(edited.message) == Edit::done);
+    CHECK(edited.octets() == test::answer().opt({cookie, padding}).octets());
+    CHECK(edited.layout_is_true());
+    CHECK(remove_client_subnet(edited.message) == Edit::unchanged);
+
+    Editable twice(test::answer().opt({subnet}).opt());
+    CHECK(remove_client_subnet(twice.message) == Edit::impossible);
+}
+
 TEST_CASE("P-75: no edit touches a signed message or one that does not parse", "[unit][dns]") {
     for (const Octets& octets : untouchable({padding})) {
         Editable edited(octets);

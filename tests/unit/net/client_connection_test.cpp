@@ -21,6 +21,10 @@ struct Owner final : net::ClientConnection::Owner {
 
     void on_short_frame(net::ClientConnection&) override { events.add("short"); }
 
+    void on_client_idle(net::ClientConnection&) override { events.add("idle"); }
+
+    void on_client_busy(net::ClientConnection&) override { events.add("busy"); }
+
     void on_client_drained(net::ClientConnection&) override { events.add("drained"); }
 
     void on_client_gone(net::ClientConnection&, const std::string& reason) override {

@@ -90,6 +90,50 @@ TEST_CASE("A port is a number from 1 to 65535", "[unit][net]") {
     CHECK(contains(refusal_of("[::1]53"), "may follow the ']'"));
 }
 
+TEST_CASE("An address of no use is refused with the reason", "[unit][net]") {
+    using net::EndpointUse;
+    const auto reason = [](const std::string& text, EndpointUse use) {
+        try {
+            net::parse_endpoint("--backend", text, 53, use);
+        } catch (const ConfigError& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    for (const auto use : {EndpointUse::listen, EndpointUse::ask}) {
+        CHECK(contains(reason("224.0.0.1", use), "multicast"));
+        CHECK(contains(reason("ff02::fb@5353", use), "multicast"));
+        CHECK(contains(reason("255.255.255.255", use), "broadcast"));
+        CHECK(contains(reason("fe80::1@53", use), "needs an interface"));
+        CHECK(contains(reason("fe80::1%no-such-interface", use), "needs an interface"));
+        CHECK(reason("fe80::1%lo", use).empty());
+        CHECK(reason("169.254.0.1", use).empty());
+    }
+    for (const char* text : {"0.0.0.0@53", "::", "[::]:853"}) {
+        CHECK(contains(reason(text, EndpointUse::ask), "names no host"));
+        CHECK(reason(text, EndpointUse::listen).empty());
+    }
+}
+
+TEST_CASE("Listeners overlap on one port where one takes in the other", "[unit][net]") {
+    const auto overlap = [](const char* one, const char* other, bool dual_stack = false) {
+        const auto first = net::parse_endpoint("o", one, 53);
+        const auto second = net::parse_endpoint("o", other, 53);
+        CHECK(net::overlap(first, second, dual_stack) == net::overlap(second, first, dual_stack));
+        return net::overlap(first, second, dual_stack);
+    };
+    CHECK(overlap("192.0.2.1", "192.0.2.1"));
+    CHECK(overlap("0.0.0.0", "192.0.2.1"));
+    CHECK(overlap("::", "2001:db8::1"));
+    CHECK_FALSE(overlap("::", "192.0.2.1"));
+    CHECK_FALSE(overlap("::", "0.0.0.0"));
+    CHECK(overlap("::", "192.0.2.1", true));
+    CHECK(overlap("::", "0.0.0.0", true));
+    CHECK_FALSE(overlap("0.0.0.0", "2001:db8::1", true));
+    CHECK_FALSE(overlap("0.0.0.0@53", "192.0.2.1@54"));
+    CHECK_FALSE(overlap("192.0.2.1", "192.0.2.2"));
+}
+
 TEST_CASE("A refusal is one line whatever was typed", "[unit][net]") {
     for (const std::string& text :
          {std::string("1.2.3\n4"), std::string("1.2.3.4@5\r\n3"), std::string("\x1b[2J")}) {

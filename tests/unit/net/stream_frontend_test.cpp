@@ -4,6 +4,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/net/connection_fixture.hpp"
 
+#include <map>
+
 using namespace dotpair;
 
 using test::frame_of;
@@ -32,13 +34,40 @@ struct Talker final : net::StreamFrontend::Handler {
     test::Events events;
 };
 
-/// A frontend in clear for one client at a time.
-class OneAtATime {
+/// Leaves each query to the test, and says of each client what becomes of it.
+struct Keeper final : net::StreamFrontend::Handler {
+    void on_client_opened(net::ClientConnection& client) override {
+        events.add("open " + std::to_string(++opened));
+        names[client.id().index] = opened;
+    }
+
+    void on_stream_query(net::ClientConnection& client, dns::Bytes) override {
+        client.query_begun();
+        asked = client.id();
+        events.add("query");
+    }
+
+    void on_client_gone(policy::SlotId id, const net::Endpoint&, const std::string&) override {
+        events.add("gone " + std::to_string(names[id.index]));
+    }
+
+    void on_client_refused(const net::Endpoint&) override { events.add("refused"); }
+
+    int opened = 0;
+    std::map<std::uint32_t, int> names;  // by SlotId::index, in the order of opening
+    policy::SlotId asked;
+    test::Events events;
+};
+
+/// A frontend in clear for so many clients at a time.
+template <typename Handler>
+class Server {
 public:
-    explicit OneAtATime(bool shared) : limits_(shared ? 1 : 100, 100) {
+    explicit Server(bool shared, std::size_t room, std::size_t per_address = 100)
+        : limits_(shared ? room : 100, per_address) {
         settings_.connection = test::patient_settings();
         settings_.connection.counters = &counters_;
-        settings_.connections = shared ? 100 : 1;
+        settings_.connections = shared ? 100 : room;
         settings_.queries_per_connection = 10;
         thread.call([&] {
             net::StreamFrontend::Handler& handler = talker;
@@ -50,10 +79,10 @@ public:
         });
     }
 
-    OneAtATime(const OneAtATime&) = delete;
-    OneAtATime& operator=(const OneAtATime&) = delete;
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
 
-    ~OneAtATime() {
+    ~Server() {
         thread.call([this] { frontend.reset(); });
     }
 
@@ -68,7 +97,7 @@ private:
     net::SharedLimits limits_;
 
 public:
-    Talker talker;
+    Handler talker;
     test::LoopThread thread;
     std::unique_ptr<net::StreamFrontend> frontend;
 };
@@ -76,7 +105,7 @@ public:
 }  // namespace
 
 TEST_CASE("A connection counts against the limits until its socket is closed", "[unit][net]") {
-    OneAtATime server(GENERATE(false, true));
+    Server<Talker> server(GENERATE(false, true), 1);
     const Octets query = frame_of(test::query().octets());
 
     const auto slow = server.connect();
@@ -99,4 +128,83 @@ TEST_CASE("A connection counts against the limits until its socket is closed", "
     third->end();
     CHECK(third->read_messages(1).size() == 1);
     CHECK(server.frontend->counters().admitted.value() == 2);
+}
+
+TEST_CASE("The client that has been idle longest makes room for another (P-47)", "[unit][net]") {
+    Server<Keeper> server(GENERATE(false, true), 3);
+    const Octets query = frame_of(test::query().octets());
+    std::vector<std::unique_ptr<test::StreamPeer>> clients;
+    const auto connect = [&] {
+        clients.push_back(server.connect());
+        const auto name = std::to_string(clients.size());
+        REQUIRE(server.talker.events.wait_for("open " + name));
+    };
+    connect();
+    connect();
+    connect();
+    clients[0]->send(query);
+    REQUIRE(server.talker.events.wait_for("query"));
+
+    connect();  // the first is at work
+    CHECK(server.talker.events.wait_for("gone 2"));
+    CHECK(clients[1]->read_all().empty());
+
+    server.thread.call([&] {
+        net::ClientConnection& first = *server.frontend->find(server.talker.asked);
+        first.outbox().append(Octets(20, 1));
+        first.answers_added();
+        first.query_ended();
+    });
+    CHECK(clients[0]->read_messages(1).size() == 1);
+    connect();  // the first has been idle for a moment only
+    CHECK(server.talker.events.wait_for("gone 3"));
+
+    CHECK(server.frontend->counters().displaced.value() == 2);
+    CHECK(server.frontend->counters().refused.value() == 0);
+    CHECK(server.frontend->size() == 3);
+}
+
+TEST_CASE("No client makes room while something is under way (P-47)", "[unit][net]") {
+    Server<Keeper> server(GENERATE(false, true), 1);
+    const Octets query = frame_of(test::query().octets());
+    const auto first = server.connect();
+    first->send(query);
+    REQUIRE(server.talker.events.wait_for("query"));
+    SECTION("a query") {}
+    SECTION("the beginning of one") {
+        Octets more = query;
+        more.insert(more.end(), query.begin(), query.begin() + 5);
+        first->send(more);
+        REQUIRE(server.talker.events.wait_for("query", 2));
+        server.thread.call([&] {
+            net::ClientConnection& client = *server.frontend->find(server.talker.asked);
+            client.query_ended();
+            client.query_ended();
+        });
+    }
+    SECTION("an answer") {
+        server.thread.call([&] {
+            net::ClientConnection& client = *server.frontend->find(server.talker.asked);
+            for (std::size_t count = 0; count < answers; ++count) {
+                client.outbox().append(Octets(answer_size, 1));
+            }
+            client.answers_added();
+            client.query_ended();
+        });
+    }
+    const auto second = server.connect();
+    CHECK(second->read_all().empty());
+    CHECK(server.talker.events.wait_for("refused"));
+    CHECK(server.frontend->counters().displaced.value() == 0);
+}
+
+TEST_CASE("An address that has all its own gets no other's room (P-38, P-47)", "[unit][net]") {
+    Server<Keeper> server(true, 2, 2);
+    const auto first = server.connect();
+    const auto second = server.connect();
+    REQUIRE(server.talker.events.wait_for("open 2"));
+    const auto third = server.connect();
+    CHECK(third->read_all().empty());
+    CHECK(server.talker.events.wait_for("refused"));
+    CHECK(server.frontend->counters().displaced.value() == 0);
 }

@@ -51,7 +51,7 @@ constexpr std::uint8_t application_record = 23;  // what TLS 1.3 makes of every 
 
 }  // namespace
 
-TEST_CASE("A session agrees on TLS 1.3 and ALPN dot", "[unit][net]") {
+TEST_CASE("P-134: a session agrees on TLS 1.3 and ALPN dot", "[unit][net]") {
     OpenPair pair;
 
     for (const auto* end : {&pair.client, &pair.server}) {

@@ -2,6 +2,7 @@
 #include "common/net/transfers.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/support/options_of.hpp"
 #include "tests/unit/net/connection_fixture.hpp"
 
 using namespace dotpair;
@@ -97,10 +98,14 @@ private:
     void on_opened(net::ClientConnection&) override {}
 
     void on_query(net::ClientConnection& client, dns::Bytes message) override {
-        transfers->start(message, {client.id(), nullptr, {}, 0});
+        transfers->start(message, {client.id(), nullptr, {}, 0, padding_block});
     }
 
     void on_short_frame(net::ClientConnection&) override {}
+
+    void on_client_idle(net::ClientConnection&) override {}
+
+    void on_client_busy(net::ClientConnection&) override {}
 
     void on_client_drained(net::ClientConnection& client) override {
         transfers->client_drained(client.id());
@@ -116,7 +121,7 @@ private:
         if (attempt >= 2) {
             return std::nullopt;
         }
-        return net::Transfers::Target{0, resolver.endpoint(), std::nullopt};
+        return net::Transfers::Target{0, resolver.endpoint(), std::nullopt, xot_only};
     }
 
     void transfer_target_failed(std::size_t, const std::string& reason) override {
@@ -132,6 +137,8 @@ private:
 
 public:
     test::Events events;
+    std::size_t padding_block = 0;
+    bool xot_only = false;
     Resolver resolver;
     test::StreamPeer peer{pair_[0], std::nullopt};
     test::LoopThread thread;
@@ -237,4 +244,42 @@ TEST_CASE("A transfer asked for by datagram ends with its first message (P-120)"
     }
     CHECK(sent < 20);
     fixture.thread.call([&] { socket->close(); });
+}
+
+TEST_CASE("The messages of a transfer that have an OPT are padded (P-68)", "[unit][net]") {
+    constexpr std::size_t block = 468;
+    Fixture fixture;
+    fixture.padding_block = block;
+    const Octets soa = name("ns.test") + name("admin.test") + Octets(20, 1);
+    const auto with_opt = [&soa](bool is_signed) {
+        MessageBuilder message(1, 0x8400);
+        message.question(name("test"), axfr_type)
+            .record(Section::answer, name("test"), soa_type, soa)
+            .opt({{11, {0, 9}}, {12, Octets(3, 1)}, {15, {0, 1}}});
+        return is_signed ? message.tsig().octets() : message.octets();
+    };
+    fixture.peer.send(frame_of(axfr(1)));
+    const auto resolver = fixture.resolver.asked();
+    resolver->send(
+        frame_of(with_opt(false)) + frame_of(part(1, false)) +
+        frame_of(part(1, false, 64 * 1024 - 60)) + frame_of(with_opt(true))
+    );
+    const auto got = fixture.peer.read_messages(4);
+    REQUIRE(got.size() == 4);
+    CHECK(got[0].size() == block);
+    CHECK(test::option_codes(got[0]) == std::vector<std::uint16_t>{15, 12});
+    CHECK(got[1] == part(1, false));
+    CHECK(got[2] == part(1, false, 64 * 1024 - 60));
+    CHECK(got[3] == with_opt(true));
+}
+
+TEST_CASE("A transfer is not asked for without XoT where that is wanted (P-117)", "[unit][net]") {
+    Fixture fixture;
+    fixture.xot_only = true;
+    fixture.peer.send(frame_of(axfr(1)));
+    const auto got = fixture.peer.read_messages(1);
+    REQUIRE(got.size() == 1);
+    CHECK(dns::header::rcode(got[0]) == dns::Rcode::servfail);
+    CHECK(fixture.events.wait_for("ended"));
+    CHECK(fixture.events.all() == std::vector<std::string>{"ended"});  // nobody has failed
 }

@@ -178,3 +178,38 @@ TEST_CASE("An upstream may say where an upgrade begins", "[unit][net]") {
         CHECK(contains(refusal_of("192.0.2.1#a.test" + std::string(wrong)), "from 1 to 65535"));
     }
 }
+
+TEST_CASE("P-32: an upstream may be known by its name alone", "[unit][net]") {
+    const auto host = net::parse_upstream("--upstream", "tls://DNS.Example.net");
+    CHECK(host.is_host);
+    CHECK(host.name == "dns.example.net");
+    CHECK(net::to_string(host) == "dns.example.net@853");
+    CHECK(net::to_string(net::parse_upstream("--upstream", "tls://a.test:8853")) == "a.test@8853");
+    const auto whole = net::parse_upstream(
+        "--upstream", "tls://a.test.@8853,pin=sha256/" + base64 + ",tlsa=2/0/1/" + hex
+    );
+    CHECK(whole.name == "a.test");
+    CHECK(whole.pins.size() == 1);
+    CHECK(whole.tlsa.size() == 1);
+    CHECK(net::to_string(net::parse_upstream("--upstream", "::1#a.test")) == "::1@853");
+    for (const std::string wrong :
+         {"tls://",
+          "tls://192.0.2.1",
+          "tls://[2001:db8::1]",
+          "tls://a.test#b.test",
+          "tls://a..test",
+          "tls://a.test@",
+          "tls://a.test@65536",
+          "tls:a.test",
+          "TLS//a.test"}) {
+        CAPTURE(wrong);
+        CHECK(contains(refusal_of(wrong), wrong));
+    }
+}
+
+TEST_CASE("An address is the same in octets and back", "[unit][net]") {
+    for (const std::string text : {"192.0.2.1", "2001:db8::1"}) {
+        const auto address = boost::asio::ip::make_address(text);
+        CHECK(net::to_address(net::to_ip_address(address)) == address);
+    }
+}

@@ -59,7 +59,7 @@ TEST_CASE("UpstreamSelector forgets all failures after one success", "[unit][pol
     TimePoint now = start;
     for (int failure = 0; failure < 9; ++failure) {
         selector.failed(0, now, 0);
-        now = selector.next_retry();
+        now = selector.next_retry().value();
     }
     CHECK(selector.is_left_alone(0, now - 10s));
     selector.worked(0);
@@ -137,9 +137,26 @@ TEST_CASE("UpstreamSelector has no terminal state, whatever fails", "[unit][poli
                 selector.failed(*peer, now, jitter());
             } else {
                 REQUIRE(selector.next_retry() > now);
-                now = selector.next_retry();
+                now = selector.next_retry().value();
             }
         }
         REQUIRE(picked.size() == count);
     }
+}
+
+TEST_CASE("UpstreamSelector passes over a peer without an address", "[unit][policy]") {
+    UpstreamSelector selector(2);
+    selector.withhold(0);
+    CHECK(selector.pick(start) == 1);
+    selector.failed(1, start, 0);
+    CHECK_FALSE(selector.pick(start));
+    CHECK(selector.next_retry() == start + 100ms);
+    CHECK(selector.pick_any(start) == 1);
+    selector.withhold(1);
+    CHECK_FALSE(selector.pick(start + 1s));
+    CHECK_FALSE(selector.next_retry());
+    selector.network_changed();
+    CHECK_FALSE(selector.pick(start));
+    selector.release(0);
+    CHECK(selector.pick(start) == 0);
 }

@@ -216,7 +216,8 @@ TEST_CASE("AnswerRelay without padding answers as it was answered", "[unit][rela
     AnswerRelay relay({EdnsMode::managed, policy::Padding::off, 1, 5s});
     const auto query =
         relay.accept_query(padded_query().octets(), some_client, start, server.scratch);
-    CHECK(relay.is_padded(query.query));
+    CHECK(relay.hides_size(query.query));
+    CHECK(relay.transfer_padding(query.query) == 0);
     policy::Outbox outbox;
     const auto answer = test::answer().opt();
     relay.finish_into(query.query, answer.octets(), outbox);
@@ -245,6 +246,47 @@ TEST_CASE(
     CHECK(server.exchange(padded_query(), signed_answer) == signed_answer.octets());
     CHECK(server.exchange(padded_query().tsig(), signed_answer) == signed_answer.octets());
     CHECK(server.exchange(padded_query().tsig(), plain_answer) == plain_answer.octets());
+}
+
+TEST_CASE(
+    "AnswerRelay pads transfers on TLS to who padded, and hides a signed query's size (P-68, P-75)",
+    "[unit][relay]"
+) {
+    Fixture server;
+    const auto of = [&](const MessageBuilder& message, policy::Leg leg = policy::Leg::tls) {
+        const auto accepted =
+            server.relay.accept_query(message.octets(), some_client, start, server.scratch, leg);
+        return std::pair(
+            server.relay.transfer_padding(accepted.query), server.relay.hides_size(accepted.query)
+        );
+    };
+    const auto transfer = [] { return MessageBuilder().question(name("a.test"), 252); };
+    const auto padded = [&] { return transfer().opt({{12, {0}}}); };
+    CHECK(of(padded()) == std::pair(dns::answer_padding_block, true));
+    CHECK(of(transfer().opt()) == std::pair(std::size_t{0}, false));
+    CHECK(of(transfer()) == std::pair(std::size_t{0}, false));
+    CHECK(of(padded().tsig()) == std::pair(std::size_t{0}, true));
+    CHECK(of(transfer().tsig()) == std::pair(std::size_t{0}, true));
+    CHECK(of(padded(), policy::Leg::tcp) == std::pair(std::size_t{0}, true));
+}
+
+TEST_CASE("AnswerRelay says when it cuts a signature off (P-112)", "[unit][relay]") {
+    Fixture server;
+    Octets out(dns::max_message_size);
+    const auto cuts = [&](const MessageBuilder& answer) {
+        const auto query = server.relay.accept_query(
+            test::query().octets(), some_client, start, server.scratch, policy::Leg::udp
+        );
+        server.relay.finish_datagram(query.query, answer.octets(), out);
+        return server.relay.take_cut_signature();
+    };
+    const auto large = [] {
+        return test::answer().record(test::Section::answer, name("a.test"), 16, Octets(600, 1));
+    };
+    CHECK_FALSE(cuts(large()));
+    CHECK_FALSE(cuts(test::answer().tsig()));
+    CHECK(cuts(large().tsig()));
+    CHECK_FALSE(cuts(large()));
 }
 
 TEST_CASE("AnswerRelay in verbatim mode changes the ID alone (P-88)", "[unit][relay]") {

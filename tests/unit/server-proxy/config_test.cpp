@@ -55,6 +55,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"key", "/tmp"},
     {"ocsp", "/nonexistent/ocsp.der"},
     {"strict-sni", "yes"},
+    {"xot-only", "yes"},
     {"ticket-keys", "/nonexistent/tickets.key"},
     {"ticket-lifetime", "169h"},
     {"early-data", "yes"},
@@ -62,6 +63,9 @@ const std::multimap<std::string, std::string> bad_values = {
     {"early-data-hellos", "0"},
     {"backend", "192.0.2.1@dns"},
     {"backend", "192.0.2.2@0"},
+    {"backend", "0.0.0.0"},
+    {"backend", "::@5353"},
+    {"backend", "ff02::1"},
     {"backend-transport", "quic"},
     {"edns", "on"},
     {"padding", "128"},
@@ -122,6 +126,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
         "--key=/dev/null",
         "--ocsp=/dev/null",
         "--strict-sni=on",
+        "--xot-only=on",
         "--ticket-keys=/dev/zero",
         "--ticket-lifetime=2h",
         "--backend=::1@5353",
@@ -242,6 +247,17 @@ TEST_CASE("Early data is taken as the server's options say", "[unit][server]") {
     CHECK(config.tls.early_data_hellos == 9);
 }
 
+TEST_CASE("Listeners of the server that overlap are refused, plain ones too", "[unit][server]") {
+    CHECK(is_one_line_with(
+        refusal_of({"--listen=::1@853", "--listen-plain=::@853"}),
+        {"--listen", "::1@853", "::@853", "overlap"}
+    ));
+    CHECK(is_one_line_with(
+        refusal_of({"--listen-plain=192.0.2.1@853"}), {"::@853", "192.0.2.1@853", "overlap"}
+    ));
+    CHECK(refusal_of({"--listen=::@853", "--listen-plain=192.0.2.1@853"}).empty());
+}
+
 TEST_CASE("A ticket lives a second at least", "[unit][server]") {
     CHECK(is_one_line_with(refusal_of({"--ticket-lifetime=999ms"}), {"--ticket-lifetime", "999ms"})
     );
@@ -259,13 +275,14 @@ TEST_CASE("Without --backend the nameservers of resolv.conf are the backends", "
     const auto config = config_with_resolv_conf(
         "# nameserver 192.0.2.99\nsearch example.test\nnameserver 192.0.2.1\n"
         "nameserver\t2001:db8::1 # second\nnameserver 192.0.2.1\noptions edns0\n"
-        "nameserver fe80::1%lo\nnameserver"
+        "nameserver fe80::1%lo\nnameserver 0.0.0.0\nnameserver"
     );
     CHECK(config.backends_from_resolv_conf);
-    REQUIRE(config.backends.size() == 3);
+    REQUIRE(config.backends.size() == 4);
     CHECK(net::to_string(config.backends[0]) == "192.0.2.1@53");
     CHECK(net::to_string(config.backends[1]) == "2001:db8::1@53");
     CHECK(config.backends[2].address.to_v6().scope_id() != 0);
+    CHECK(net::to_string(config.backends[3]) == "127.0.0.1@53");  // as the C library takes it
     CHECK(config.warnings.empty());
 }
 
