@@ -85,7 +85,7 @@ void log_upstream(const Workers& workers) {
         "stats upstream connections={} resumed={} failed={} early_accepted={} early_rejected={} "
         "records_out={} records_in={} "
         "bytes_out={} bytes_in={} "
-        "written_again={} unmatched={}",
+        "written_again={} doubts={} hedged={} unmatched={}",
         count(&net::ConnectionCounters::opened),
         count(&net::ConnectionCounters::resumed),
         count(&net::ConnectionCounters::failed),
@@ -96,6 +96,8 @@ void log_upstream(const Workers& workers) {
         count(&net::ConnectionCounters::bytes_out),
         count(&net::ConnectionCounters::bytes_in),
         pool(&PoolCounters::written_again),
+        pool(&PoolCounters::doubts),
+        pool(&PoolCounters::hedged),
         pool(&PoolCounters::unmatched)
     );
 }

@@ -35,6 +35,14 @@ void bind_addresses(app::OptionSet& options, Config& config) {
             config.upstreams.push_back(net::parse_upstream(option, text));
         }
     );
+    options.choice<policy::UpstreamPolicy>(
+        "upstream-policy",
+        config.upstream_policy,
+        {{"failover", policy::UpstreamPolicy::failover},
+         {"round-robin", policy::UpstreamPolicy::round_robin},
+         {"fastest", policy::UpstreamPolicy::fastest}},
+        "which upstream is asked while several work: the first, each in turn, or the nearest"
+    );
     options.endpoints(
         "bootstrap",
         config.bootstrap,
@@ -144,6 +152,19 @@ void bind_times(app::OptionSet& options, Config& config) {
     );
     options.duration(
         "idle-timeout", config.idle_timeout, 24h, "an upstream connection without queries"
+    );
+    options.duration_or_zero(
+        "keep-warm",
+        config.keep_warm,
+        24h,
+        "reconnect at once when a server that was asked so recently ends its connection; 0s: never"
+    );
+    options.duration_or_zero(
+        "hedge-after",
+        config.hedge_after,
+        10min,
+        "ask the next upstream as well, or a stalled one again, when an answer takes longer; 0s: "
+        "never"
     );
     options.duration(
         "tcp-idle-timeout",

@@ -5,6 +5,7 @@
 #include "common/policy/edns_mode.hpp"
 #include "common/policy/profile.hpp"
 #include "common/policy/transport_memory.hpp"
+#include "common/policy/upstream_order.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -23,7 +24,8 @@ struct Config {
     bool listen_by_default = true;  // nobody named them: a family that the host lacks is skipped
     std::vector<net::UpstreamAddress> upstreams;  // never empty, in order of preference
     std::vector<net::Endpoint> bootstrap;  // asked in clear for the addresses of host names alone
-    Profile profile = Profile::strict;     // of upstreams that name none
+    policy::UpstreamPolicy upstream_policy = policy::UpstreamPolicy::failover;
+    Profile profile = Profile::strict;  // of upstreams that name none
     policy::TransportChoice transport = policy::TransportChoice::tls;
     bool starttls_legacy = false;  // the upgrade as the prototypes of 2014 did it
     std::string ca_file;           // empty: the system's trust store
@@ -41,6 +43,9 @@ struct Config {
         4500};  // from acceptance to answer, all attempts together; apps wait 5 s
     std::chrono::milliseconds connect_timeout{1500};  // TCP and TLS handshake with one upstream
     std::chrono::milliseconds idle_timeout{30000};    // an upstream connection without queries
+    std::chrono::milliseconds keep_warm{0};  // reconnect to an upstream used so recently; 0: never
+    std::chrono::milliseconds hedge_after{
+        1000};  // without an answer, ask the next upstream as well; 0: never
     std::chrono::milliseconds tcp_idle_timeout{
         10000};  // an app's TCP connection without queries, or mid-frame
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 
 namespace dotpair::client {
@@ -61,7 +62,8 @@ QueryRelay::Accepted QueryRelay::accept_query(
     dns::EditableMessage editable{query.message, message.size(), layout};
     query.question_hash = layout.question_hash;
     query.original_id = dns::header::id(message);
-    query.is_written = false;
+    query.copy_count = 0;
+    query.writes = 0;
     query.losses = 0;
     query.from = from;
     query.signature = layout.signature;
@@ -127,6 +129,10 @@ bool QueryRelay::write_query(
     policy::Leg leg
 ) {
     Query& query = queries_.at(id);
+    assert(query.copy_count < max_copies);
+    if (std::ranges::count(copies(id), connection, &Written::connection) > 0) {
+        return false;
+    }
     std::uint16_t wire_id = query.original_id;
     if (query.signature == dns::Signature::sig0) {
         if (!ids.reserve_exactly(wire_id, query.question_hash, id)) {
@@ -145,9 +151,8 @@ bool QueryRelay::write_query(
     outbox.commit(
         leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
     );
-    query.connection = connection;
-    query.wire_id = wire_id;
-    query.is_written = true;
+    query.copies[query.copy_count++] = {connection, wire_id};
+    query.writes = static_cast<std::uint8_t>(std::min<int>(query.writes + 1, UINT8_MAX));
     queries_.dequeue(queue_of(id), id);
     return true;
 }
@@ -158,27 +163,6 @@ std::size_t QueryRelay::take_padding_off(dns::Bytes message) {
     dns::remove_hop_options(editable);
     dns::add_option(editable, dns::option_code::keepalive, {});
     return editable.size;
-}
-
-std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
-    const Query& query = queries_.at(id);
-    return query.is_written ? std::optional{Written{query.connection, query.wire_id}}
-                            : std::nullopt;
-}
-
-bool QueryRelay::may_write_again(QueryId id) {
-    Query& query = queries_.at(id);
-    query.is_written = false;
-    return is_repeatable(id) && ++query.losses < policy::max_losses;
-}
-
-void QueryRelay::take_back(QueryId id) {
-    queries_.at(id).is_written = false;
-    wait(id);
-}
-
-policy::Company QueryRelay::company(QueryId id) {
-    return policy::company_after(queries_.at(id).losses);
 }
 
 std::optional<QueryId> QueryRelay::match_answer(

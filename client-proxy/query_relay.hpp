@@ -12,9 +12,11 @@
 #include "common/policy/query_intake.hpp"
 #include "common/policy/slot_table.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -66,8 +68,9 @@ public:
     );
 
     /// Puts the query's frame into `outbox` under an ID that is free among `ids`: the app's own
-    /// where possible, and always where SIG(0) covers it. False when there is none. `connection` is
-    /// remembered for on_connection(). On a leg in clear it goes without padding (P-67).
+    /// where possible, and always where SIG(0) covers it. False when there is none, or when the
+    /// query is in flight on `connection` already. On a leg in clear it goes without padding
+    /// (P-67). REQUIRES: fewer than max_copies are in flight.
     bool write_query(
         QueryId query,
         policy::PendingQueries& ids,
@@ -83,28 +86,50 @@ public:
         std::uint16_t wire_id = 0;
     };
 
-    /// Where the query was written last; nothing while it waits.
+    /// A query whose path is in doubt goes out a second time, elsewhere: the first answer counts.
+    static constexpr std::size_t max_copies = 2;
+
+    /// Where the query is in flight, the oldest copy first. Valid until the next call.
+    std::span<const Written> copies(QueryId query);
+
+    /// Where the query was written last; nothing when it is not in flight.
     std::optional<Written> written(QueryId query);
 
-    /// Asking it twice does no more than asking it once (P-114).
-    bool is_repeatable(QueryId query) { return queries_.at(query).opcode == dns::Opcode::query; }
+    /// It is not in flight on that connection any more.
+    void drop_copy(QueryId query, std::uint32_t connection);
 
-    /// Its connection is gone. True: the query may be written again (a QUERY, and not too often
-    /// yet: P-114), in the company() that its losses leave it.
-    bool may_write_again(QueryId query);
+    /// False for a query that is known no more.
+    bool is_known(QueryId query) { return queries_.find(query) != nullptr; }
+
+    /// Its last copy is gone with its connection. True: the query may be written again (P-114), in
+    /// the company() that its losses leave it. `is_suspect`: it may itself have ended the
+    /// connection.
+    bool may_write_again(QueryId query, bool is_suspect = true);
+
+    /// A copy of it may be written beside those in flight: it is one that does no harm when it is
+    /// asked twice (QUERY, NOTIFY), and has not been written too often.
+    bool may_copy(QueryId query);
+
+    /// Asking it twice does no more than asking it once (P-114).
+    bool is_repeatable(QueryId query) { return is_repeatable(queries_.at(query)); }
+
+    bool was_written(QueryId query) { return queries_.at(query).writes > 0; }
 
     /// It may travel as early data.
     bool is_replay_safe(QueryId query) { return queries_.at(query).is_replay_safe; }
 
     /// What is replay safe was written where nobody read it: it waits once more, and this counts as
     /// no loss.
-    void take_back(QueryId query);
+    void take_back(QueryId query, std::uint32_t connection);
 
     /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
     enum class Unmatched : std::uint8_t { malformed, unknown, late, wrong_question };
     std::optional<QueryId> match_answer(
         policy::PendingQueries& ids, dns::ConstBytes answer, Unmatched& why
     );
+
+    /// The query that an answer was for by its ID, but that did not match: nothing better may come.
+    std::optional<QueryId> spoiled_by(const policy::PendingQueries& ids, dns::ConstBytes answer);
 
     /// Undoes our edits and restores the app's ID, in the answer's own memory; cut to the app's
     /// size (UDP). Ends the query. The result lies in `answer`.
@@ -139,6 +164,17 @@ public:
     /// Queries that wait for a connection, first come first served.
     void wait(QueryId query) { queries_.enqueue(queue_of(query), query); }
 
+    /// For queries whose answer may take too long, first come first served. False for those that
+    /// nothing could be done about.
+    bool watch_for_answer(QueryId query);
+
+    void watch_no_more(QueryId query) { queries_.dequeue(watched, query); }
+
+    std::optional<QueryId> first_watched() const { return queries_.front(watched); }
+
+    /// What is in flight is waited for, and nothing else.
+    void stop_waiting(QueryId query) { queries_.dequeue(queue_of(query), query); }
+
     std::optional<QueryId> first_waiting() const { return queries_.front(in_company); }
 
     /// Those that are kept away from the others; see policy::Company.
@@ -160,7 +196,7 @@ public:
     std::size_t size() const { return queries_.size(); }
 
 private:
-    enum Queue : std::uint8_t { in_company, suspects, queue_count };
+    enum Queue : std::uint8_t { in_company, suspects, watched, queue_count };
 
     Queue queue_of(QueryId query) {
         return policy::is_suspect(company(query)) ? suspects : in_company;
@@ -169,11 +205,11 @@ private:
     struct Query {
         std::vector<std::uint8_t> message;  // as edited for the upstream, the app's ID in it
         std::uint64_t question_hash = 0;
-        std::uint32_t connection = 0;
-        std::uint16_t original_id = 0;
-        std::uint16_t wire_id = 0;
-        bool is_written = false;
+        std::array<Written, max_copies> copies;
+        std::uint8_t copy_count = 0;
+        std::uint8_t writes = 0;
         std::uint8_t losses = 0;
+        std::uint16_t original_id = 0;
         Transport from = Transport::udp;
         dns::Signature signature = dns::Signature::none;
         dns::Opcode opcode = dns::Opcode::query;
@@ -183,6 +219,10 @@ private:
         bool opted_out = false;
         bool is_padded = false;
     };
+
+    static bool is_repeatable(const Query& query) {
+        return query.opcode == dns::Opcode::query || query.opcode == dns::Opcode::notify;
+    }
 
     static std::size_t take_padding_off(dns::Bytes message);
     static void add_opt_out(Query& query, dns::EditableMessage& message);

@@ -10,8 +10,6 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::size_t suspect_connections_per_upstream = 8;
-
 std::string label_of(const net::UpstreamAddress& address) {
     const bool has_more = !address.is_host && !address.name.empty();
     return net::to_string(address) + (has_more ? "#" + address.name : "");
@@ -41,7 +39,11 @@ UpstreamPool::UpstreamPool(
       hosts_(loop, *this, config, kept.addresses),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
-      retry_(loop, [this] { dial_for_waiting(); }),
+      order_(config.upstream_policy, config.upstreams.size()),
+      race_(config.upstreams.size()),
+      race_timer_(loop, [this] { race_again(); }),
+      path_timer_(loop, [this] { look_at_paths(); }),
+      slow_timer_(loop, [this] { look_at_slow_queries(); }),
       tidy_(loop, [this] {
           drop_used_up();
           write_waiting();
@@ -66,6 +68,10 @@ UpstreamPool::UpstreamPool(
              {},
              {},
              {},
+             {},
+             {},
+             {},
+             {},
              {}}
         );
         const std::size_t index = upstreams_.size() - 1;
@@ -78,10 +84,11 @@ UpstreamPool::UpstreamPool(
 UpstreamPool::~UpstreamPool() = default;
 
 void UpstreamPool::send(QueryId query) {
-    if (!write(query)) {
+    watch_for_answer(query);
+    if (!write_in_turn(query) && !write(query)) {
         relay_.wait(query);
         write_meanwhile(query);
-        dial_if_needed(policy::is_suspect(relay_.company(query)));
+        dial_for_waiting();
     }
 }
 
@@ -90,7 +97,7 @@ void UpstreamPool::send(QueryId query) {
 bool UpstreamPool::write(QueryId query) {
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
-        if (connection.can_take(company) && write_on(connection, query, company)) {
+        if (connection.can_take(company) && write_on(connection, query)) {
             if (connection.better_at <= loop_.now()) {
                 look_for_better(connection);  // it may move
             }
@@ -100,21 +107,33 @@ bool UpstreamPool::write(QueryId query) {
     return false;
 }
 
-/// False when its ID is taken there, and has to stay.
-bool UpstreamPool::write_on(Connection& connection, QueryId query, policy::Company company) {
+/// False when it is there already, or its ID is not free.
+bool UpstreamPool::write_on(Connection& connection, QueryId query) {
     net::QueryConnection& stream = *connection.stream;
+    const auto copies = relay_.copies(query);
+    if (std::ranges::count(copies, connection.number, &QueryRelay::Written::connection) > 0) {
+        return false;
+    }
+    if (copies.size() == QueryRelay::max_copies) {
+        take_back(query, copies.front());
+    }
     const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
-    const auto written = relay_.written(query);  // on one that is outdated
+    const bool is_again = relay_.was_written(query);
     if (!relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
         return false;
     }
     if (connection.suspects) {
-        connection.suspects->take(company);
+        connection.suspects->take(relay_.company(query));
     }
+    upstreams_[stream.peer()].used_at = loop_.now();
     stream.queries_changed();
-    if (written) {
-        abandon_on(*written);
+    if (is_again) {
         counters_.written_again.add();
+        const QueryRelay::Written first = relay_.copies(query).front();
+        const Connection* const before = find(first.connection);
+        if (before != nullptr && before->is_outdated && !connection.is_outdated) {
+            take_back(query, first);  // it may end
+        }
     }
     return true;
 }
@@ -145,86 +164,15 @@ bool UpstreamPool::is_anybody_waiting() const {
     return relay_.first_waiting() || relay_.first_suspect();
 }
 
-std::size_t UpstreamPool::suspects_waiting(std::size_t at_most) const {
-    std::size_t count = 0;
-    for (auto query = relay_.first_suspect(); query && count < at_most; ++count) {
-        query = relay_.waiting_behind(*query);
-    }
-    return count;
-}
-
-/// One dial at a time, and only while somebody waits: an upstream that fails is not hammered. For
-/// suspects several, since each begins with one query. A connection whose peer wants no more
-/// queries leaves its place to another before it has ended.
-void UpstreamPool::dial_if_needed(bool for_suspects) {
-    const auto upstream = pick_upstream();
-    if (!upstream) {
-        retry_.arm(selector_.next_retry());
-        return;
-    }
-    const std::size_t room =
-        for_suspects ? suspect_connections_per_upstream : config_.connections_per_upstream;
-    const std::size_t wanted = for_suspects ? suspects_waiting(room) : 1;
-    std::size_t dialing = 0;
-    std::size_t used = 0;
-    std::size_t retiring = 0;
-    for (const Connection& connection : connections_) {
-        const net::QueryConnection& stream = *connection.stream;
-        if (connection.suspects.has_value() != for_suspects) {
-            continue;
-        }
-        dialing += stream.is_open() ? 0U : 1U;
-        if (stream.peer() == *upstream) {
-            ++(stream.is_retiring() || connection.is_outdated ? retiring : used);
-        }
-    }
-    for (; dialing < wanted && used < room && used + retiring < 2 * room; ++dialing, ++used) {
-        dial(*upstream, for_suspects);
-    }
-}
-
-void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
-    Upstream& to = upstreams_[upstream];
-    net::QueryConnection::Owner& owner = *this;
-    net::ConnectionSettings settings = settings_;
-    settings.one_message_per_record = to.one_message_per_record;
-    settings.idle_timeout = to.idle_time.allowed(config_.idle_timeout, loop_.now());
-    auto stream = std::make_unique<net::QueryConnection>(
-        loop_, owner, upstream, settings, config_.queries_per_connection
-    );
-    const policy::UpstreamTransport transport = pick_transport(upstream);
-    spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
-    connect(*stream, transport, for_suspects);
-    const auto rank = [this](std::size_t peer) {
-        return std::pair(selector_.is_doubted(peer, loop_.now()), peer);
-    };
-    const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
-        return rank(connection.stream->peer()) > rank(upstream);
-    });
-    Connection dialed;
-    dialed.number = next_number_++;
-    if (for_suspects) {
-        dialed.suspects.emplace();
-    }
-    dialed.transport = transport;
-    dialed.stream = std::move(stream);
-    connections_.insert(behind, std::move(dialed));
-}
-
-void UpstreamPool::dial_for_waiting() {
-    if (relay_.first_waiting()) {
-        dial_if_needed(false);
-    }
-    if (relay_.first_suspect()) {
-        dial_if_needed(true);
-    }
-}
-
 void UpstreamPool::on_connected(net::QueryConnection& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     selector_.worked(connection.peer());
     hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
+    connection.look_at_path(upstream.ack_delay);
+    race_.opened(
+        connection.peer(), connection.watch().rtt(), loop_.now() - find(connection).dialed_at
+    );
     upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
     const bool is_clear = !connection.is_encrypted();
@@ -241,9 +189,22 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
         name_of(facts.early_data)
     );
     upstream.last_error.clear();
+    measure(connection.peer());
+    note_plain(find(connection));
+    race_at_ = {};
     upstream.unproven_at = policy::TimePoint::min();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
+        const std::size_t peer = connection.peer();
+        const bool is_shared = !find(connection).suspects;
+        for (const QueryId query : connection.ids().pending()) {
+            relay_.stop_waiting(query);  // what early data brought here
+        }
         write_waiting();
+        if (is_shared) {
+            close_losers(peer);
+        }
+        keep_spare(peer);
+        write_hedges();
         retire_outdated();
     }
 }
@@ -253,11 +214,20 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     const auto query = relay_.match_answer(connection.ids(), answer, why);
     if (!query) {
         counters_.unmatched.add();
+        if (const auto spoiled = relay_.spoiled_by(connection.ids(), answer)) {
+            ask_again(connection.peer(), *spoiled);
+        }
         return false;
     }
-    if (auto& suspects = find(connection).suspects) {
-        suspects->answered();
+    Connection& from = find(connection);
+    from.answered_at = loop_.now();
+    if (from.is_in_doubt() && !connection.watch().is_in_doubt()) {
+        doubt_ended(from);  // it had only stalled
     }
+    if (from.suspects) {
+        from.suspects->answered();
+    }
+    take_back_others(*query, from.number);
     handler_.on_answer(*query, answer);
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
@@ -276,6 +246,7 @@ void UpstreamPool::on_answers_end() {
 }
 
 void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
+    race_at_ = {};
     if (is_anybody_waiting()) {
         write_waiting();
     }

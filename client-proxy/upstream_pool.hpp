@@ -9,16 +9,22 @@
 #include "common/net/query_connection.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
+#include "common/policy/dial_race.hpp"
 #include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
+#include "common/policy/path_watch.hpp"
 #include "common/policy/transport_memory.hpp"
+#include "common/policy/upstream_order.hpp"
 #include "common/policy/upstream_selector.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dotpair::client {
@@ -26,6 +32,8 @@ namespace dotpair::client {
 struct PoolCounters {
     net::ConnectionCounters connections;
     net::Counter written_again;  // queries that were sent a second time, or more often
+    net::Counter doubts;         // connections whose path fell silent
+    net::Counter hedged;         // queries that were sent to a second upstream for being slow
     net::Counter unmatched;      // answers that nobody waited for, or to another question
 };
 
@@ -86,6 +94,8 @@ public:
     const PoolCounters& counters() const { return counters_; }
 
 private:
+    static constexpr std::chrono::seconds shaky_period{30};
+
     static const char* name_of(policy::UpstreamTransport transport);
     static const char* name_of(net::EarlyData fate);
 
@@ -98,6 +108,10 @@ private:
         std::string last_doubt;  // why it may be somebody else (opportunistic)
         bool one_message_per_record = false;
         policy::LearnedIdleTime idle_time;
+        policy::LearnedAckDelay ack_delay;
+        policy::TimePoint shaky_until{};  // connections to it were lost with queries on them
+        policy::TimePoint used_at{};      // the last query
+        policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
         policy::EarlyDataMemory early_data;
         /// When it last failed because it is somebody else (strict); that was its last failure.
         policy::TimePoint unproven_at = policy::TimePoint::min();
@@ -107,14 +121,27 @@ private:
         std::uint32_t number = 0;
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
+        bool is_plain = false;  // dialed without Fast Open and ticket
         bool sent_early = false;
         bool has_opened = false;
         bool is_outdated = false;  // since the network changed
+        policy::TimePoint dialed_at{};
+        policy::TimePoint answered_at{};
+        policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
+        std::size_t silent_queries = 0;                              // slow ones in a row
+        bool was_in_doubt = false;  // when it ended: no query is to blame
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
         std::unique_ptr<net::QueryConnection> stream;
 
-        bool can_take(policy::Company company) const { return !is_outdated && would_take(company); }
+        bool is_in_doubt() const { return doubted_since != policy::TimePoint::max(); }
+
+        /// Fit for more queries, at once or in a while.
+        bool is_useful() const { return !stream->is_retiring() && !is_in_doubt(); }
+
+        bool can_take(policy::Company company) const {
+            return !is_in_doubt() && would_take(company);
+        }
 
         bool would_take(policy::Company company) const {
             return suspects.has_value() == policy::is_suspect(company) &&
@@ -123,16 +150,39 @@ private:
         }
     };
 
+    struct Hedge {
+        QueryId query;
+        std::size_t asked = 0;  // upstream
+    };
+
     bool write(QueryId query);
-    bool write_on(Connection& connection, QueryId query, policy::Company company);
+    bool write_on(Connection& connection, QueryId query);
+    bool write_in_turn(QueryId query);
+    void measure(std::size_t upstream);
+    void dial_all();
+    std::pair<bool, std::size_t> rank(std::size_t upstream);
     void write_waiting();
-    void dial_if_needed(bool for_suspects);
+
+    void dial_for_waiting();
+    void race();
+    void race_again();
+    std::span<const policy::DialRace::Candidate> candidates();
+    bool has_sign_of_life(const Connection& dial) const;
+    std::size_t count_dials(std::size_t upstream) const;
+    bool dials_plainly(std::size_t upstream) const;
+    void note_plain(const Connection& opened);
+    void make_room_for_dial(std::size_t upstream);
+    void close_losers(std::size_t winner);
+    void keep_spare(std::size_t upstream);
+    void dial_for_suspects();
     void dial(std::size_t upstream, bool for_suspects);
     void connect(
-        net::QueryConnection& stream, policy::UpstreamTransport transport, bool for_suspects
+        net::QueryConnection& stream,
+        policy::UpstreamTransport transport,
+        bool for_suspects,
+        bool is_plain
     );
     std::string label_with_address(const net::QueryConnection& connection) const;
-    std::optional<std::size_t> pick_upstream();
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
     static std::uint16_t port_of(const Upstream& upstream, policy::UpstreamTransport transport);
@@ -144,9 +194,12 @@ private:
         const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
     );
     void early_data_lost(
-        const net::QueryConnection& connection, const std::vector<QueryId>& queries
+        const net::QueryConnection& connection,
+        std::uint32_t number,
+        const std::vector<QueryId>& queries
     );
-    void take_back(const std::vector<QueryId>& queries);
+    net::TlsSession start_fresh_session(Upstream& upstream) const;
+    void take_back(const std::vector<QueryId>& queries, std::uint32_t connection);
     void note_transport(Connection& opened);
     bool has_other_transport(
         std::size_t upstream,
@@ -158,24 +211,48 @@ private:
     void look_for_better(Connection& clear);
     void warn_of_downgrade(std::size_t upstream) const;
     void write_meanwhile(QueryId query);
-    void abandon_on(const QueryRelay::Written& written);
     void make_outdated(Connection& connection);
     void retire_outdated();
-    void outdated_ended(const std::vector<QueryId>& unanswered);
     bool is_anybody_waiting() const;
     void drop_used_up();
     bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
-    void dial_for_waiting();
+
+    void look_at_paths();
+    void doubt_began(Connection& connection);
+    void doubt_ended(Connection& connection);
+    void suspend(Connection& connection);
+    bool is_in_good_hands(QueryId query);
+    void relieve(std::size_t upstream);
+    void close_overtaken();
+
+    void watch_for_answer(QueryId query);
+    void look_at_slow_queries();
+    void look_at_slow(QueryId query);
+    void ask_again(std::size_t upstream, QueryId query);
+    void stall_began(Connection& connection);
+    void hedge(QueryId query, std::size_t asked);
+    bool write_hedge(QueryId query, std::size_t asked);
+    void write_hedges();
+    void dial_another(std::size_t than);
+    void keep_warm(std::size_t upstream);
+    bool has_useful_connection(std::size_t upstream) const;
+
+    void take_back(QueryId query, QueryRelay::Written copy);
+    void take_back_others(QueryId query, std::uint32_t answered_by);
     void note_record_loss(
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
     );
     void replace_if_sick(net::QueryConnection& connection);
-    void write_again(const std::vector<QueryId>& queries, const std::string& reason);
+    void write_again(
+        const Connection& lost, const std::vector<QueryId>& queries, const std::string& reason
+    );
+    void close(std::uint32_t number);
     void failed(std::size_t upstream, const std::string& reason);
     void note_proof(const net::QueryConnection& failed);
     const std::string& why_unreached();
     Connection take(const net::QueryConnection& stream);
     Connection& find(const net::QueryConnection& stream);
+    Connection* find(std::uint32_t number);
 
     void on_connected(net::QueryConnection& connection) override;
     void on_early_room(net::QueryConnection& connection, std::size_t octets) override;
@@ -183,6 +260,7 @@ private:
     bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
     void on_answers_end() override;
     void on_room(net::QueryConnection& connection) override;
+    void on_sent(net::QueryConnection& connection) override;
     void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)
         override;
 
@@ -199,7 +277,16 @@ private:
     policy::TransportMemory transports_;
     std::vector<Connection> connections_;  // in order of their upstreams, those in doubt behind
     std::uint32_t next_number_ = 0;
-    net::DeadlineTimer retry_;
+    policy::UpstreamOrder order_;
+    policy::DialRace race_;
+    std::vector<policy::DialRace::Candidate> candidates_;
+    policy::TimePoint race_at_{};  // when to look at the race again
+    policy::TimePoint suspects_at_{};
+    net::DeadlineTimer race_timer_;
+    net::DeadlineTimer path_timer_;
+    std::vector<Hedge> hedges_waiting_;  // for a connection to another upstream
+    double hedge_credit_ = 8;
+    net::DeadlineTimer slow_timer_;
     net::DeadlineTimer tidy_;
     PoolCounters counters_;
     std::string reason_text_;  // of the last abandon()

@@ -35,7 +35,7 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
     Connection gone = take(connection);
     gone.stream->close();
     loop_.destroy_later(std::move(gone.stream));  // it is in the middle of a call of its own
-    dial_if_needed(gone.suspects.has_value());
+    dial_for_waiting();
     return true;
 }
 
@@ -63,7 +63,7 @@ void UpstreamPool::note_proof(const net::QueryConnection& failed) {
     auto query = failed.is_unproven() ? relay_.first_waiting() : std::nullopt;
     while (query) {
         const auto next = relay_.waiting_behind(*query);
-        if (relay_.accepted_at(*query) <= tried_since) {
+        if (relay_.accepted_at(*query) <= tried_since && relay_.copies(*query).empty()) {
             handler_.on_query_failed(
                 *query,
                 {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()}

@@ -24,15 +24,17 @@ bool UpstreamPool::may_be_early(
 }
 
 /// First come, first served, as far as there is room; what the network must not show the server
-/// twice waits for the end of the handshake.
+/// twice waits for the end of the handshake. The others wait as well: should this one not open, the
+/// race goes on.
 void UpstreamPool::on_early_room(net::QueryConnection& connection, std::size_t octets) {
     Connection& early = find(connection);
     auto query = relay_.first_waiting();
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         const std::size_t size = dns::frame_header_size + relay_.query_message(*query).size();
-        if (relay_.is_replay_safe(*query) && size <= octets &&
-            write_on(early, *query, policy::Company::shared)) {
+        if (relay_.is_replay_safe(*query) && relay_.may_copy(*query) && size <= octets &&
+            relay_.copies(*query).size() < QueryRelay::max_copies && write_on(early, *query)) {
+            relay_.wait(*query);
             octets -= size;
             early.sent_early = true;
         }
@@ -42,21 +44,22 @@ void UpstreamPool::on_early_room(net::QueryConnection& connection, std::size_t o
 
 /// They wait like any other, and on_connected(), which follows, writes them (P-123).
 void UpstreamPool::on_early_rejected(net::QueryConnection& connection) {
-    take_back(connection.ids().take_all());
+    take_back(connection.ids().take_all(), find(connection).number);
 }
 
 /// The connection was never open, so nothing but early data was written on it.
 void UpstreamPool::early_data_lost(
-    const net::QueryConnection& connection, const std::vector<QueryId>& queries
+    const net::QueryConnection& connection,
+    std::uint32_t number,
+    const std::vector<QueryId>& queries
 ) {
     upstreams_[connection.peer()].early_data.lost(connection.was_answered(), loop_.now());
-    take_back(queries);
+    take_back(queries, number);
 }
 
-void UpstreamPool::take_back(const std::vector<QueryId>& queries) {
+void UpstreamPool::take_back(const std::vector<QueryId>& queries, std::uint32_t connection) {
     for (const QueryId query : queries) {
-        counters_.written_again.add();
-        relay_.take_back(query);
+        relay_.take_back(query, connection);
     }
 }
 

@@ -6,19 +6,12 @@
 
 namespace dotpair::client {
 
-/// Somebody waits: so names without an address are looked up, as often as that is due.
-std::optional<std::size_t> UpstreamPool::pick_upstream() {
-    for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
-        if (selector_.is_withheld(upstream)) {
-            hosts_.want(upstream);
-        }
-    }
-    return selector_.pick(loop_.now());
-}
-
 /// Early data is for one server alone: it does not take part in a race of several addresses.
 void UpstreamPool::connect(
-    net::QueryConnection& stream, policy::UpstreamTransport transport, bool for_suspects
+    net::QueryConnection& stream,
+    policy::UpstreamTransport transport,
+    bool for_suspects,
+    bool is_plain
 ) {
     const std::size_t upstream = stream.peer();
     Upstream& to = upstreams_[upstream];
@@ -26,7 +19,9 @@ void UpstreamPool::connect(
     if (!to.address.is_host) {
         stream.connect(
             {to.address.endpoint.address, port},
-            secure(to, transport, may_be_early(to, transport, for_suspects))
+            is_plain && transport == policy::UpstreamTransport::tls
+                ? net::Security(start_fresh_session(to))
+                : secure(to, transport, may_be_early(to, transport, for_suspects))
         );
         return;
     }
@@ -59,7 +54,7 @@ void UpstreamPool::on_host_changed(std::size_t upstream) {
             connection.stream->add_addresses(hosts_.endpoints(upstream, port));
         }
     }
-    dial_for_waiting();
+    race_again();
 }
 
 std::optional<net::Transfers::Target> UpstreamPool::transfer_target(std::size_t attempt) {

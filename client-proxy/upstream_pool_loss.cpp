@@ -12,12 +12,18 @@ namespace dotpair::client {
 namespace {
 
 constexpr std::chrono::seconds suspicious_wait{1};
+
 }  // namespace
 
 UpstreamPool::Connection& UpstreamPool::find(const net::QueryConnection& stream) {
     return *std::ranges::find_if(connections_, [&stream](const Connection& connection) {
         return connection.stream.get() == &stream;
     });
+}
+
+UpstreamPool::Connection* UpstreamPool::find(std::uint32_t number) {
+    const auto found = std::ranges::find(connections_, number, &Connection::number);
+    return found == connections_.end() ? nullptr : &*found;
 }
 
 UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
@@ -32,14 +38,16 @@ void UpstreamPool::on_disconnected(
 ) {
     handler_.on_answers_end();  // what was answered before goes out while its bytes are there
     Connection lost = take(connection);
+    lost.was_in_doubt = lost.is_in_doubt();
     const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
+    race_at_ = {};
     std::vector<QueryId> unanswered = gone->ids().take_all();
     if (!lost.has_opened && !unanswered.empty()) {
-        early_data_lost(*gone, std::exchange(unanswered, {}));
+        early_data_lost(*gone, lost.number, std::exchange(unanswered, {}));
     }
     if (lost.is_outdated) {
-        outdated_ended(unanswered);
+        write_again(lost, unanswered, "the network changed before it was answered");
         return;
     }
     if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
@@ -56,7 +64,7 @@ void UpstreamPool::on_disconnected(
                                 reason
                             );
     if (goes_on) {
-        // By another way, as soon as somebody waits.
+        race_.dial_at_once(gone->peer());  // by another way, if somebody waits
     } else if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
         failed(gone->peer(), reason);
         note_proof(*gone);
@@ -65,13 +73,45 @@ void UpstreamPool::on_disconnected(
             "upstream closed addr={} reason=\"{}\"", upstreams_[gone->peer()].label, reason
         );
     }
-    write_again(unanswered, "connection to " + upstreams_[gone->peer()].label + " lost");
+    if (!unanswered.empty() && !lost.suspects) {
+        upstreams_[gone->peer()].shaky_until = loop_.now() + shaky_period;
+    }
+    write_again(lost, unanswered, "connection to " + upstreams_[gone->peer()].label + " lost");
+    keep_spare(gone->peer());
+    if (lost.has_opened && unanswered.empty() && !lost.suspects) {
+        keep_warm(gone->peer());
+    }
 }
 
-void UpstreamPool::write_again(const std::vector<QueryId>& queries, const std::string& reason) {
+/// Given up by us, for what is no fault of its queries.
+void UpstreamPool::close(std::uint32_t number) {
+    const Connection* const found = find(number);
+    if (found == nullptr) {
+        return;
+    }
+    Connection gone = take(*found->stream);
+    gone.was_in_doubt = true;
+    spdlog::debug("upstream given up addr={}", upstreams_[gone.stream->peer()].label);
+    gone.stream->close();
+    const std::vector<QueryId> unanswered = gone.stream->ids().take_all();
+    loop_.destroy_later(std::move(gone.stream));  // it may be in the middle of a call of its own
+    if (!unanswered.empty()) {
+        write_again(gone, unanswered, "connection given up");
+    }
+}
+
+void UpstreamPool::write_again(
+    const Connection& lost, const std::vector<QueryId>& queries, const std::string& reason
+) {
     for (const QueryId query : queries) {
-        if (relay_.may_write_again(query)) {
-            counters_.written_again.add();
+        if (!relay_.is_known(query)) {
+            continue;
+        }
+        relay_.drop_copy(query, lost.number);
+        if (!relay_.copies(query).empty()) {
+            continue;  // in flight elsewhere
+        }
+        if (relay_.may_write_again(query, !lost.was_in_doubt)) {
             relay_.wait(query);
         } else {
             handler_.on_query_failed(
@@ -125,6 +165,7 @@ void UpstreamPool::replace_if_sick(net::QueryConnection& connection) {
 void UpstreamPool::failed(std::size_t upstream, const std::string& reason) {
     Upstream& it = upstreams_[upstream];
     selector_.failed(upstream, loop_.now(), loop_.random_fraction());
+    race_.failed(upstream, loop_.now());
     // One line per change: the same failure again is no news.
     if (it.last_error != reason) {
         spdlog::warn("upstream down addr={} reason=\"{}\"", it.label, reason);
@@ -133,18 +174,19 @@ void UpstreamPool::failed(std::size_t upstream, const std::string& reason) {
 }
 
 dns::ErrorReason UpstreamPool::abandon(QueryId query) {
-    if (const auto written = relay_.written(query)) {
-        for (Connection& connection : connections_) {
-            if (connection.number == written->connection) {
-                connection.stream->ids().abandon(written->wire_id);
-                connection.stream->queries_changed();
-                reason_text_ =
-                    "no answer from upstream " + upstreams_[connection.stream->peer()].label;
-                replace_if_sick(*connection.stream);
-                tidy_.arm(loop_.now());
-                return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
-            }
+    bool was_asked = false;
+    while (const auto written = relay_.written(query)) {
+        take_back(query, *written);
+        if (Connection* const connection = find(written->connection)) {
+            was_asked = true;
+            reason_text_ =
+                "no answer from upstream " + upstreams_[connection->stream->peer()].label;
+            replace_if_sick(*connection->stream);
         }
+    }
+    if (was_asked) {
+        tidy_.arm(loop_.now());
+        return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
     }
     return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()};
 }

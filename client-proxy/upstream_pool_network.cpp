@@ -2,8 +2,8 @@
 // What the pool makes of a change of the network (RFC 9250 section 5.5.3, P-4, P-125).
 #include "client-proxy/upstream_pool.hpp"
 
-#include <string>
-#include <utility>
+#include <algorithm>
+#include <vector>
 
 namespace dotpair::client {
 
@@ -12,36 +12,40 @@ std::size_t UpstreamPool::network_changed() {
         upstream.tls.drop_tickets();
         upstream.early_data.network_changed();
         upstream.idle_time = {};
+        upstream.ack_delay = {};
+        upstream.shaky_until = {};
+        upstream.plain_until = {};
         upstream.last_error.clear();
         upstream.unproven_at = policy::TimePoint::min();
     }
     transports_.network_changed();
     selector_.network_changed();
+    race_.network_changed();
     hosts_.refresh();
 
     // Those under way began in the old network, and those that are outdated already leave their
     // place to the next.
-    std::vector<QueryId> unanswered;
+    std::vector<std::uint32_t> useless;
     std::size_t renewed = 0;
-    for (std::size_t index = connections_.size(); index-- > 0;) {
-        Connection& it = connections_[index];
-        if (it.stream->is_open() && !it.is_outdated) {
-            make_outdated(it);
+    for (Connection& connection : connections_) {
+        if (connection.stream->is_open() && !connection.is_outdated) {
+            make_outdated(connection);
             ++renewed;
-            continue;
-        }
-        const auto left = it.stream->ids().take_all();
-        if (it.has_opened) {
-            unanswered.insert(unanswered.end(), left.begin(), left.end());
         } else {
-            take_back(left);  // early data
+            useless.push_back(connection.number);
         }
-        it.stream->close();
-        loop_.destroy_later(take(*it.stream).stream);
     }
-    outdated_ended(unanswered);
-    if (renewed > 0) {
-        dial_if_needed(false);
+    for (const std::uint32_t number : useless) {
+        close(number);
+    }
+    race_at_ = {};
+    dial_for_waiting();
+    const bool is_dialing = std::ranges::any_of(connections_, [](const Connection& connection) {
+        return !connection.stream->is_open();
+    });
+    const auto order = candidates();
+    if (renewed > 0 && !is_dialing && !order.empty()) {
+        dial(order.front().upstream, false);
     }
     return renewed;
 }
@@ -49,22 +53,18 @@ std::size_t UpstreamPool::network_changed() {
 /// What can be asked twice waits for a fresh connection, and may get its answer here before.
 void UpstreamPool::make_outdated(Connection& connection) {
     connection.is_outdated = true;
-    for (const QueryId query : connection.stream->ids().pending()) {
-        if (relay_.is_repeatable(query)) {
-            relay_.wait(query);
-        }
-    }
+    suspend(connection);
 }
 
 /// On an outdated connection, while it waits for a fresh one: whichever answers first.
 void UpstreamPool::write_meanwhile(QueryId query) {
     const policy::Company company = relay_.company(query);
-    if (!relay_.is_repeatable(query) || policy::is_suspect(company)) {
+    if (!relay_.may_copy(query) || policy::is_suspect(company)) {
         return;
     }
     for (Connection& connection : connections_) {
         if (connection.is_outdated && connection.would_take(company) &&
-            write_on(connection, query, company)) {
+            write_on(connection, query)) {
             relay_.wait(query);
             return;
         }
@@ -76,35 +76,6 @@ void UpstreamPool::retire_outdated() {
     for (const Connection& connection : connections_) {
         if (connection.is_outdated && !connection.stream->is_retiring()) {
             connection.stream->limit_idle_time(policy::Duration::zero());
-        }
-    }
-}
-
-/// No failure of anybody's, and no loss that a query is to blame for.
-void UpstreamPool::outdated_ended(const std::vector<QueryId>& unanswered) {
-    for (const QueryId query : unanswered) {
-        if (relay_.is_repeatable(query)) {
-            relay_.wait(query);
-        } else {
-            handler_.on_query_failed(
-                query,
-                {dns::Rcode::servfail,
-                 dns::extended_error::network_error,
-                 "the network changed before it was answered"}
-            );
-        }
-    }
-    if (is_anybody_waiting()) {
-        write_waiting();
-    }
-}
-
-/// Asked elsewhere by now: its ID stays out of use there.
-void UpstreamPool::abandon_on(const QueryRelay::Written& written) {
-    for (const Connection& connection : connections_) {
-        if (connection.number == written.connection) {
-            connection.stream->ids().abandon(written.wire_id);
-            connection.stream->queries_changed();
         }
     }
 }

@@ -65,6 +65,14 @@ net::TlsSession UpstreamPool::start_session(Upstream& upstream, bool may_be_earl
     return session;
 }
 
+net::TlsSession UpstreamPool::start_fresh_session(Upstream& upstream) const {
+    net::TlsSession session = upstream.tls.start_fresh_session();
+    if (policy::pads_records(config_.padding)) {
+        session.pad_records(dns::query_padding_block);
+    }
+    return session;
+}
+
 void UpstreamPool::note_transport(Connection& opened) {
     const std::size_t upstream = opened.stream->peer();
     opened.has_opened = true;

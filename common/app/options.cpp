@@ -93,6 +93,20 @@ void OptionSet::duration(
         };
 }
 
+void OptionSet::duration_or_zero(
+    const std::string& name,
+    std::chrono::milliseconds& field,
+    std::chrono::milliseconds max,
+    const std::string& help
+) {
+    const bool is_zero = field == std::chrono::milliseconds::zero();
+    add(name, "TIME", with_default(help, is_zero ? "0s" : format_duration(field))).apply =
+        [&field, max](const std::string& option, const std::string& text) {
+            field = text == "0s" ? std::chrono::milliseconds::zero()
+                                 : parse_duration(option, text, max);
+        };
+}
+
 void OptionSet::count(
     const std::string& name, std::size_t& field, std::size_t max, const std::string& help
 ) {

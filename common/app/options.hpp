@@ -44,6 +44,13 @@ public:
         std::chrono::milliseconds max,
         const std::string& help
     );
+    /// The same, and 0s for never.
+    void duration_or_zero(
+        const std::string& name,
+        std::chrono::milliseconds& field,
+        std::chrono::milliseconds max,
+        const std::string& help
+    );
     /// At least 1.
     void count(
         const std::string& name, std::size_t& field, std::size_t max, const std::string& help

@@ -9,14 +9,14 @@ DeadlineTimer::DeadlineTimer(EventLoop& loop, std::function<void()> on_due)
     : timer_(loop.context()), on_due_(std::move(on_due)) {}
 
 void DeadlineTimer::arm(std::optional<policy::TimePoint> at) {
-    if (is_armed_ || !at) {
+    if (!at || *at >= armed_for_) {
         return;
     }
-    is_armed_ = true;
+    armed_for_ = *at;
     timer_.expires_at(*at);
     timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
-            is_armed_ = false;
+            armed_for_ = policy::TimePoint::max();
             on_due_();
         }
     });

@@ -10,20 +10,20 @@
 
 namespace dotpair::net {
 
-/// One timer for many deadlines of which the first to be set is the first to come: it is never
-/// moved, so setting the others costs nothing.
+/// One timer for many deadlines, set to the earliest. Where the first to be set is the first to
+/// come it is never moved, so setting the others costs nothing.
 class DeadlineTimer {
 public:
-    /// `on_due` is called once for each deadline that arm() took.
+    /// `on_due` is called once for all deadlines up to then; whoever has others arms it again.
     DeadlineTimer(EventLoop& loop, std::function<void()> on_due);
 
-    /// Does nothing while it waits for another deadline, or when there is none.
+    /// Does nothing while it waits for an earlier deadline, or when there is none.
     void arm(std::optional<policy::TimePoint> at);
 
 private:
     boost::asio::steady_timer timer_;
     std::function<void()> on_due_;
-    bool is_armed_ = false;
+    policy::TimePoint armed_for_ = policy::TimePoint::max();
 };
 
 }  // namespace dotpair::net

@@ -2,6 +2,7 @@
 #include "common/net/frame_connection.hpp"
 
 #include "common/net/socket_options.hpp"
+#include "common/net/tcp_facts.hpp"
 
 #include <boost/asio/socket_base.hpp>
 #include <boost/system/system_error.hpp>
@@ -36,6 +37,7 @@ void FrameConnection::connect(const Endpoint& peer) {
     socket_.open(tcp_endpoint(peer).protocol(), error);
     if (!error) {
         set_option(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, 1);
+        set_user_timeout(socket_.native_handle(), settings_.message_timeout);
     }
     // With a cookie of the peer's, the kernel now leaves the SYN to the first write; without one it
     // asks for it. Where it does not allow that (P-128), all is as ever.
@@ -50,7 +52,7 @@ void FrameConnection::connect(const Endpoint& peer) {
             }
             if (failure) {
                 self->fail("connect: " + failure.message());
-            } else if (is_fast && is_connecting(self->socket_.native_handle())) {
+            } else if (is_fast && net::is_connecting(self->socket_.native_handle())) {
                 self->put_hello_into_syn();
             } else {
                 self->on_connected();
@@ -94,6 +96,7 @@ void FrameConnection::put_hello_into_syn() {
 void FrameConnection::adopt(boost::asio::ip::tcp::socket socket) {
     socket_ = std::move(socket);
     set_option(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, 1);
+    set_user_timeout(socket_.native_handle(), settings_.message_timeout);
     on_connected();
 }
 
@@ -127,9 +130,18 @@ void FrameConnection::opened() {
     if (handler_ != nullptr) {
         handler_->on_open();
     }
+    report_sent();
     if (outbox_.size() > 0) {
         write_soon();
     }
+}
+
+bool FrameConnection::is_connecting() {
+    return state_ == State::connecting && net::is_connecting(socket_.native_handle());
+}
+
+std::optional<policy::PathFacts> FrameConnection::path_facts() {
+    return tcp_facts(socket_.native_handle());
 }
 
 TlsFacts FrameConnection::tls_facts() const {

@@ -7,6 +7,7 @@
 #include "common/net/event_loop.hpp"
 #include "common/net/tls_upgrade.hpp"
 #include "common/policy/outbox.hpp"
+#include "common/policy/path_watch.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -87,6 +88,10 @@ public:
         /// later.
         virtual void on_end_of_stream() = 0;
 
+        /// So many octets have been given to the kernel since the connection began, more than at
+        /// the last call.
+        virtual void on_sent(std::uint64_t /*total*/) {}
+
         /// What waits has shrunk to half of queued_bytes after is_congested() had said yes.
         virtual void on_drained() {}
 
@@ -103,6 +108,12 @@ public:
     void adopt(boost::asio::ip::tcp::socket socket);
 
     bool is_open() const { return state_ == State::open; }
+
+    /// TCP has not connected yet, even if the loop had no time to see it.
+    bool is_connecting();
+
+    /// What the kernel knows of the path. REQUIRES: open.
+    std::optional<policy::PathFacts> path_facts();
 
     /// To be called in on_open() at the latest: all that follows is for this one.
     void set_handler(Handler& handler) { handler_ = &handler; }
@@ -232,6 +243,7 @@ private:
     void transmit();
     bool send_now(dns::ConstBytes bytes, std::size_t& sent);
     void report_drained();
+    void report_sent();
 
     void fail(const std::string& reason);
     void finish_politely();
@@ -292,6 +304,8 @@ private:
     std::vector<std::uint8_t> unread_;  // ciphertext that arrived while reading was paused
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
+    std::uint64_t sent_ = 0;            // octets that it took
+    std::uint64_t sent_told_ = 0;       // to the handler
 
     policy::TimePoint opened_at_;    // made; from closing on, when that or its linger began
     policy::TimePoint active_at_;    // the last whole message, either way

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The reading half of FrameConnection.
 #include "common/net/frame_connection.hpp"
+#include "common/net/tcp_facts.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
@@ -55,6 +56,9 @@ void FrameConnection::on_readable() {
         if (static_cast<std::size_t>(size) < room.size()) {
             break;  // that was all there is: asking again would only say so
         }
+    }
+    if (state_ != State::closed) {
+        acknowledge_at_once(socket_.native_handle());  // the kernel forgets it with each answer
     }
     arm_read();
     schedule();

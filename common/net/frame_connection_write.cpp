@@ -91,7 +91,15 @@ void FrameConnection::write_frames() {
         outbox_.take(taken);
         active_at_ = loop_.now();
     }
+    report_sent();
     report_drained();
+}
+
+void FrameConnection::report_sent() {
+    if (sent_ > sent_told_ && state_ == State::open && handler_ != nullptr) {
+        sent_told_ = sent_;
+        handler_->on_sent(sent_);
+    }
 }
 
 /// Everything that waits leaves the outbox, for the kernel or for unsent_: nothing can be added any
@@ -163,6 +171,7 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
             break;
         }
         sent += static_cast<std::size_t>(size);
+        sent_ += static_cast<std::uint64_t>(size);
         settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));
     }
     return true;

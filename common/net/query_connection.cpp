@@ -111,6 +111,29 @@ void QueryConnection::on_message(dns::Bytes message) {
     has_answered_ = owner_.on_answer(*this, message) || has_answered_;
 }
 
+policy::PathWatch::Change QueryConnection::look_at_path(
+    policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+) {
+    auto facts = stream_->path_facts();
+    if (!facts) {
+        return policy::PathWatch::Change::none;
+    }
+    facts->lateness = lateness;
+    return watch_.look(*facts, ack_delay, loop_.now());
+}
+
+bool QueryConnection::is_unacknowledged() {
+    const auto facts = stream_ ? stream_->path_facts() : std::nullopt;
+    return facts && facts->in_flight > 0;
+}
+
+void QueryConnection::on_sent(std::uint64_t total) {
+    if (ids_.pending_count() > 0) {
+        watch_.wrote(total, loop_.now());
+        owner_.on_sent(*this);
+    }
+}
+
 void QueryConnection::on_drained() {
     owner_.on_room(*this);
 }
@@ -118,6 +141,9 @@ void QueryConnection::on_drained() {
 void QueryConnection::on_batch_end() {
     stream_->set_busy(ids_.pending_count() > 0);
     stream_->expect_more_after(ids_.pending_count());
+    if (ids_.pending_count() == 0) {
+        watch_.settle();
+    }
     owner_.on_answers_end();
     if (retiring_ && !ending_ && ids_.pending_count() == 0) {
         end(end_asked_for);

@@ -33,6 +33,10 @@ public:
         virtual void on_answers_end() = 0;
         /// can_take_query() may have turned true because enough was written.
         virtual void on_room(QueryConnection& connection) = 0;
+
+        /// watch().next_look() may have changed.
+        virtual void on_sent(QueryConnection& /*connection*/) {}
+
         /// The last call: it may destroy the connection. `was_open`: it had been of use; then its
         /// end alone is no failure of the peer. The queries in ids() got no answer.
         virtual void on_disconnected(
@@ -74,6 +78,9 @@ public:
 
     bool is_open() const { return stream_ && stream_->is_open() && !ending_; }
 
+    /// TCP has not connected yet.
+    bool is_connecting() const { return !stream_ || stream_->is_connecting(); }
+
     /// The peer wants no more queries; it ends when those it has are answered.
     bool is_retiring() const { return retiring_; }
 
@@ -89,6 +96,16 @@ public:
     bool has_answered() const { return has_answered_; }
 
     policy::PendingQueries& ids() { return ids_; }
+
+    const policy::PathWatch& watch() const { return watch_; }
+
+    /// See PathWatch. REQUIRES: is_open().
+    policy::PathWatch::Change look_at_path(
+        policy::LearnedAckDelay& ack_delay, policy::Duration lateness = {}
+    );
+
+    /// Something that was sent is not acknowledged.
+    bool is_unacknowledged();
 
     policy::Outbox& outbox() { return stream_->outbox(); }
 
@@ -126,6 +143,7 @@ private:
     void on_batch_end() override;
     void on_end_of_stream() override;
     void on_drained() override;
+    void on_sent(std::uint64_t total) override;
     void on_closed(const std::string& reason) override;
 
     void on_race_won(std::shared_ptr<FrameConnection> winner, const Endpoint& at) override;
@@ -140,6 +158,7 @@ private:
     bool ending_ = false;    // the peer will send no more
     bool retiring_ = false;  // the peer wants no more
     policy::PendingQueries ids_;
+    policy::PathWatch watch_;
     EventLoop& loop_;
     ConnectionSettings settings_;
     Endpoint endpoint_;

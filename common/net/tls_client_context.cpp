@@ -182,6 +182,10 @@ TlsSession TlsClientContext::start_session(bool may_be_early) {
     return TlsSession(ssl.release(), may_be_early);
 }
 
+TlsSession TlsClientContext::start_fresh_session() {
+    return TlsSession(state_->make_session().release());
+}
+
 void TlsClientContext::drop_tickets() {
     state_->tickets.clear();
     if (state_->shelf) {

@@ -34,6 +34,9 @@ public:
     /// who they are (P-22). REQUIRES: the context outlives the session.
     TlsSession start_session(bool may_be_early = false);
 
+    /// The same without a ticket, for where that may be what keeps the handshake from coming about.
+    TlsSession start_fresh_session();
+
     /// After a change of networks (P-125): forgets all tickets, also those that sessions of before
     /// still get.
     void drop_tickets();

@@ -15,6 +15,10 @@ enum class Company : std::uint8_t { shared, few, alone };
 /// After so many lost connections a query is not asked again.
 inline constexpr std::uint8_t max_losses = 4;
 
+/// Nor after it was written so often, whatever became of it: a path that comes and goes must not
+/// make a storm of it (in the spirit of RFC 9520).
+inline constexpr std::uint8_t max_writes = 12;
+
 constexpr Company company_after(std::uint8_t losses) {
     return losses < 2 ? Company::shared : losses == 2 ? Company::few : Company::alone;
 }

@@ -78,6 +78,11 @@ PendingQueries::Found PendingQueries::match(std::uint16_t wire_id, std::uint64_t
     return {Match::found, entry.query};
 }
 
+std::optional<SlotId> PendingQueries::find(std::uint16_t wire_id) const {
+    const Entry& entry = entries_[position(wire_id)];
+    return entry.state == State::pending ? std::optional(entry.query) : std::nullopt;
+}
+
 void PendingQueries::abandon(std::uint16_t wire_id) {
     Entry& entry = entries_[position(wire_id)];
     if (entry.state == State::pending) {

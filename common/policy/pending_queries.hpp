@@ -47,6 +47,9 @@ public:
     /// `question_hash` of zero: the answer carries no question that can be compared.
     Found match(std::uint16_t wire_id, std::uint64_t question_hash);
 
+    /// The query that waits for this ID's answer, if one does.
+    std::optional<SlotId> find(std::uint16_t wire_id) const;
+
     /// Nobody waits for this ID's answer any more. No effect unless it is pending.
     void abandon(std::uint16_t wire_id);
 

@@ -257,9 +257,11 @@ private:
         expect(queries.size() == pending, "a lost connection names its pending queries");
         for (const auto id : queries) {
             Live& query = find(id);
-            const bool may =
-                dns::header::opcode(query.asked) == dns::Opcode::query && ++query.losses < 4;
-            expect(relay_.may_write_again(id) == may, "QUERY alone is written again");
+            const dns::Opcode opcode = dns::header::opcode(query.asked);
+            const bool is_repeatable =
+                opcode == dns::Opcode::query || opcode == dns::Opcode::notify;
+            const bool may = is_repeatable && ++query.losses < 4;
+            expect(relay_.may_write_again(id) == may, "QUERY and NOTIFY alone are written again");
             query.connection.reset();
             if (!may) {
                 fail(id);

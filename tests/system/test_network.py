@@ -179,7 +179,7 @@ class InFlight(WithChanges):
         self.start(query_timeout="60s")
         app = self.app()
         app.send(HELD)
-        numbers = [1, 7, 8, 7, 8]  # losses as many would end it
+        numbers = [1, 7, 8, 9, 10]  # losses as many would end it
         self.wait_for_held(1)
         for count, (old, new) in enumerate(zip(numbers, numbers[1:]), 1):
             self.move_to(new, old)
@@ -188,7 +188,8 @@ class InFlight(WithChanges):
         self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
         self.assert_answered()
         self.client.stop()
-        self.assertRegex(self.client.process.output, rf"stats upstream .*written_again={len(numbers) - 1} ")
+        again, = re.findall(r"stats upstream .*\bwritten_again=(\d+)", self.client.process.output)
+        self.assertGreaterEqual(int(again), len(numbers) - 1)
         self.assertRegex(self.client.process.output, r"stats queries .*failures=0")
 
     def test_an_answer_that_still_comes_on_the_old_connection_counts(self):

@@ -73,6 +73,11 @@ class FakeBackend:
         for work in (self._serve_udp, self._accept):
             threading.Thread(target=work, daemon=True).start()
 
+    @property
+    def connections(self):
+        """How many were made to it by TCP."""
+        return len(self._streams)
+
     def _serve_udp(self):
         while not self._closed:
             try:

@@ -58,6 +58,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"bootstrap", "192.0.2.1@0"},
     {"profile", "lax"},
     {"transport", "quic"},
+    {"upstream-policy", "random"},
     {"starttls-legacy", "yes"},
     {"ca-file", "/nonexistent/ca.pem"},
     {"ca-file", "/tmp"},
@@ -75,6 +76,8 @@ const std::multimap<std::string, std::string> bad_values = {
     {"connect-timeout", "1.5s"},
     {"idle-timeout", "-1s"},
     {"idle-timeout", "25h"},
+    {"keep-warm", "25h"},
+    {"hedge-after", "0"},
     {"tcp-idle-timeout", "soon"},
     {"workers", "0"},
     {"workers", "-1"},
@@ -146,6 +149,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "--bootstrap=2001:db8::53@5353",
         "--transport",
         "auto",
+        "--upstream-policy",
+        "fastest",
         "--starttls-legacy",
         "on",
         "--profile",
@@ -173,6 +178,10 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "1s",
         "--idle-timeout",
         "2m",
+        "--keep-warm",
+        "5m",
+        "--hedge-after",
+        "0s",
         "--tcp-idle-timeout",
         "1h",
         "--connections-per-upstream",
@@ -215,6 +224,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(net::to_string(config.bootstrap[1]) == "2001:db8::53@5353");
     CHECK(config.transport == policy::TransportChoice::automatic);
     CHECK(config.starttls_legacy);
+    CHECK(config.upstream_policy == policy::UpstreamPolicy::fastest);
     CHECK(config.profile == client::Profile::opportunistic);
     CHECK(config.ca_file == "/dev/null");
     CHECK(config.edns == policy::EdnsMode::verbatim);
@@ -231,6 +241,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
     CHECK(config.idle_timeout == 2min);
+    CHECK(config.keep_warm == 5min);
+    CHECK(config.hedge_after == 0s);
     CHECK(config.tcp_idle_timeout == 1h);
     CHECK(config.connections_per_upstream == 4);
     CHECK(config.queries_per_connection == 65536);

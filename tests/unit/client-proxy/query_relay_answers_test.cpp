@@ -243,7 +243,9 @@ TEST_CASE("QueryRelay swallows the late answer of an ended query (P-8, P-35)", "
     CHECK(dns::header::id(relay.finish(second, test::answer())) == app_id);
 }
 
-TEST_CASE("QueryRelay replays QUERY alone, and not for ever (P-113, P-114)", "[unit][relay]") {
+TEST_CASE(
+    "QueryRelay replays QUERY and NOTIFY alone, and not for ever (P-113, P-114)", "[unit][relay]"
+) {
     for (unsigned opcode = 0; opcode < 16; ++opcode) {
         if (opcode == 6) {
             continue;  // never accepted
@@ -254,7 +256,8 @@ TEST_CASE("QueryRelay replays QUERY alone, and not for ever (P-113, P-114)", "[u
         );
         relay.write(id);
         relay.ids.take_all();
-        CHECK(relay.relay.may_write_again(id) == (opcode == 0));
+        CHECK(relay.relay.may_copy(id) == (opcode == 0 || opcode == 4));
+        CHECK(relay.relay.may_write_again(id) == (opcode == 0 || opcode == 4));
         CHECK_FALSE(relay.relay.written(id));
     }
     RelayFixture relay;

@@ -39,7 +39,7 @@ TEST_CASE(
 
     for (int times = 0; times < 2 * policy::max_losses; ++times) {
         for (const QueryId id : client.ids.take_all()) {
-            client.relay.take_back(id);
+            client.relay.take_back(id, client.relay.written(id)->connection);
             CHECK_FALSE(client.relay.written(id));
             CHECK(client.relay.company(id) == policy::Company::shared);
         }

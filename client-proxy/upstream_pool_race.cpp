@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+// Which connections the pool dials, and when: see policy::DialRace.
+#include "client-proxy/upstream_pool.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <utility>
+
+namespace dotpair::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t suspect_connections_per_upstream = 8;
+constexpr milliseconds suspects_pause{100};  // between attempts while every upstream fails
+constexpr std::chrono::minutes plain_period{10};
+constexpr milliseconds spare_pause{30};  // between attempts at a spare
+
+}  // namespace
+
+void UpstreamPool::dial_for_waiting() {
+    if (relay_.first_waiting()) {
+        race();
+    }
+    if (relay_.first_suspect()) {
+        dial_for_suspects();
+    }
+}
+
+void UpstreamPool::race_again() {
+    race_at_ = {};
+    dial_for_waiting();
+}
+
+/// Quiet as long as nobody waits: the timer is armed here alone.
+void UpstreamPool::race() {
+    while (race_at_ <= loop_.now()) {
+        const auto choice = race_.choose(candidates(), loop_.now());
+        if (!choice.dial) {
+            race_at_ = choice.look_again;
+            break;
+        }
+        make_room_for_dial(*choice.dial);
+        dial(*choice.dial, false);
+    }
+    if (race_at_ != policy::TimePoint::max()) {
+        race_timer_.arm(race_at_);
+    }
+}
+
+/// A handshake whose path falls silent is worth no more than a SYN that nobody answers.
+bool UpstreamPool::has_sign_of_life(const Connection& dial) const {
+    net::QueryConnection& stream = *dial.stream;
+    return !stream.is_connecting() &&
+           !(race_.is_overdue(stream.peer(), loop_.now() - dial.dialed_at) &&
+             stream.is_unacknowledged());
+}
+
+/// In order of preference. Where one upstream has open connections that merely have no room, a
+/// second one there is all that is wanted.
+std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
+    candidates_.clear();
+    const bool is_any_open = std::ranges::any_of(connections_, [](const Connection& connection) {
+        return !connection.suspects && connection.stream->is_open() && connection.is_useful();
+    });
+    for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
+        if (selector_.is_withheld(upstream)) {
+            hosts_.want(upstream);
+            continue;
+        }
+        policy::DialRace::Candidate candidate{upstream};
+        std::size_t used = 0;
+        std::size_t retiring = 0;
+        for (const Connection& connection : connections_) {
+            if (connection.suspects || connection.stream->peer() != upstream) {
+                continue;
+            }
+            if (!connection.stream->is_open()) {
+                ++(has_sign_of_life(connection) ? candidate.handshaking : candidate.connecting);
+            } else if (connection.is_useful()) {
+                ++used;
+            } else {
+                ++retiring;
+                candidate.is_silent =
+                    candidate.is_silent || (connection.is_in_doubt() && !connection.is_outdated);
+            }
+        }
+        const std::size_t room = config_.connections_per_upstream;
+        const bool has_room = used < room && used + retiring < 2 * room;
+        if (has_room && is_any_open == (used > 0)) {
+            candidates_.push_back(candidate);
+        }
+    }
+    const auto is_left_alone = [this](const policy::DialRace::Candidate& it) {
+        return selector_.is_left_alone(it.upstream, loop_.now());
+    };
+    const auto is_doubted = [this](const policy::DialRace::Candidate& it) {
+        return selector_.is_doubted(it.upstream, loop_.now());
+    };
+    std::ranges::sort(candidates_, {}, [this](const policy::DialRace::Candidate& it) {
+        return order_.place(it.upstream);
+    });
+    std::ranges::stable_partition(candidates_, std::not_fn(is_left_alone));
+    // Who did not prove who it is must not win by being fast (P-23).
+    if (std::ranges::any_of(candidates_, [&](const policy::DialRace::Candidate& it) {
+            return !is_left_alone(it) && !is_doubted(it);
+        })) {
+        std::erase_if(candidates_, is_doubted);
+    }
+    return candidates_;
+}
+
+std::size_t UpstreamPool::count_dials(std::size_t upstream) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        connections_,
+        [upstream](const Connection& connection) {
+            return !connection.suspects && connection.stream->peer() == upstream &&
+                   !connection.stream->is_open();
+        }
+    ));
+}
+
+/// The oldest has the longest time: it gets through where the round trip is longer than ever seen.
+void UpstreamPool::make_room_for_dial(std::size_t upstream) {
+    if (count_dials(upstream) < policy::DialRace::max_dials) {
+        return;
+    }
+    std::vector<std::uint32_t> numbers;
+    for (const Connection& connection : connections_) {
+        if (!connection.suspects && connection.stream->peer() == upstream &&
+            !connection.stream->is_open()) {
+            numbers.push_back(connection.number);
+        }
+    }
+    std::ranges::sort(numbers);
+    if (numbers.size() > 1) {
+        close(numbers[1]);
+    }
+}
+
+/// Nobody waits any more: what is still being dialed may go, but for a preferred upstream's, and a
+/// spare.
+void UpstreamPool::close_losers(std::size_t winner) {
+    if (relay_.first_waiting()) {
+        return;
+    }
+    const auto rank_of = [this](std::size_t peer) {
+        return std::pair(selector_.is_left_alone(peer, loop_.now()), rank(peer));
+    };
+    const bool is_failover = config_.upstream_policy == policy::UpstreamPolicy::failover;
+    bool needs_spare = upstreams_[winner].shaky_until > loop_.now();
+    std::vector<std::uint32_t> losers;
+    for (const Connection& connection : connections_) {
+        const std::size_t peer = connection.stream->peer();
+        if (connection.suspects || connection.stream->is_open()) {
+            continue;
+        }
+        if (peer == winner && needs_spare) {
+            needs_spare = false;
+        } else if (peer == winner || (is_failover && rank_of(peer) > rank_of(winner))) {
+            losers.push_back(connection.number);
+        }
+    }
+    for (const std::uint32_t number : losers) {
+        close(number);
+    }
+}
+
+/// While connections to an upstream get lost with queries on them there are two: those queries need
+/// not wait for another handshake.
+void UpstreamPool::keep_spare(std::size_t upstream) {
+    const policy::TimePoint now = loop_.now();
+    const bool is_wanted = upstreams_[upstream].shaky_until > now && relay_.size() > 0 &&
+                           config_.connections_per_upstream > 1 &&
+                           !selector_.is_left_alone(upstream, now) &&
+                           now - race_.dialed_at(upstream) >= spare_pause;
+    if (!is_wanted) {
+        return;
+    }
+    std::size_t open = 0;
+    std::size_t dialing = 0;
+    for (const Connection& connection : connections_) {
+        if (!connection.suspects && connection.stream->peer() == upstream &&
+            connection.is_useful()) {
+            ++(connection.stream->is_open() ? open : dialing);
+        }
+    }
+    if (open == 1 && dialing == 0) {
+        dial(upstream, false);
+    }
+}
+
+std::size_t UpstreamPool::suspects_waiting(std::size_t at_most) const {
+    std::size_t count = 0;
+    for (auto query = relay_.first_suspect(); query && count < at_most; ++count) {
+        query = relay_.waiting_behind(*query);
+    }
+    return count;
+}
+
+/// Several at a time, since each begins with one query. A connection whose peer wants no more
+/// queries leaves its place to another before it has ended.
+void UpstreamPool::dial_for_suspects() {
+    const std::size_t upstream = selector_.pick_any(loop_.now());
+    if (selector_.is_left_alone(upstream, loop_.now())) {
+        if (suspects_at_ > loop_.now()) {
+            race_timer_.arm(suspects_at_);
+            return;
+        }
+        suspects_at_ = loop_.now() + suspects_pause;
+    }
+    const std::size_t room = suspect_connections_per_upstream;
+    const std::size_t wanted = suspects_waiting(room);
+    std::size_t dialing = 0;
+    std::size_t used = 0;
+    std::size_t retiring = 0;
+    for (const Connection& connection : connections_) {
+        if (!connection.suspects) {
+            continue;
+        }
+        dialing += connection.stream->is_open() ? 0U : 1U;
+        if (connection.stream->peer() == upstream) {
+            ++(connection.is_useful() ? used : retiring);
+        }
+    }
+    const bool may_dial = !selector_.is_withheld(upstream);
+    for (; may_dial && dialing < wanted && used < room && used + retiring < 2 * room;
+         ++dialing, ++used) {
+        dial(upstream, true);
+    }
+}
+
+/// Some middleboxes swallow a SYN with data, or a ClientHello with a ticket: every second attempt
+/// goes without, and all of them for a while where that helped.
+bool UpstreamPool::dials_plainly(std::size_t upstream) const {
+    return upstreams_[upstream].plain_until > loop_.now() || count_dials(upstream) % 2 == 1;
+}
+
+/// It has opened; an older attempt with a ticket, which was heard, has not.
+void UpstreamPool::note_plain(const Connection& opened) {
+    const std::size_t upstream = opened.stream->peer();
+    const bool is_better =
+        opened.is_plain && std::ranges::any_of(connections_, [&](const Connection& other) {
+            return !other.suspects && other.stream->peer() == upstream && !other.is_plain &&
+                   !other.stream->is_open() && other.dialed_at < opened.dialed_at &&
+                   has_sign_of_life(other) &&
+                   race_.is_overdue(upstream, loop_.now() - other.dialed_at);
+        });
+    if (is_better) {
+        spdlog::info(
+            "upstream goes without tickets for a while addr={}", upstreams_[upstream].label
+        );
+        upstreams_[upstream].plain_until = loop_.now() + plain_period;
+    }
+}
+
+void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
+    if (selector_.is_withheld(upstream)) {
+        hosts_.want(upstream);  // somebody waits: its address is looked up, as often as that is due
+        return;
+    }
+    Upstream& to = upstreams_[upstream];
+    net::QueryConnection::Owner& owner = *this;
+    const bool is_plain = !for_suspects && dials_plainly(upstream);
+    net::ConnectionSettings settings = settings_;
+    settings.fast_open = settings.fast_open && !is_plain;
+    settings.one_message_per_record = to.one_message_per_record;
+    settings.idle_timeout =
+        to.idle_time.allowed(std::max(config_.idle_timeout, config_.keep_warm), loop_.now());
+    auto stream = std::make_unique<net::QueryConnection>(
+        loop_, owner, upstream, settings, config_.queries_per_connection
+    );
+    const policy::UpstreamTransport transport = pick_transport(upstream);
+    spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
+    connect(*stream, transport, for_suspects, is_plain);
+    if (!for_suspects) {
+        race_.dialed(upstream, count_dials(upstream) == 0, loop_.now(), loop_.random_fraction());
+    }
+    const auto behind = std::ranges::find_if(connections_, [&](const Connection& connection) {
+        return rank(connection.stream->peer()) > rank(upstream);
+    });
+    Connection dialed;
+    dialed.number = next_number_++;
+    if (for_suspects) {
+        dialed.suspects.emplace();
+    }
+    dialed.transport = transport;
+    dialed.is_plain = is_plain;
+    dialed.dialed_at = loop_.now();
+    dialed.stream = std::move(stream);
+    connections_.insert(behind, std::move(dialed));
+}
+
+}  // namespace dotpair::client

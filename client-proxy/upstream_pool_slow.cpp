@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// What the pool does about answers that take long although the path works.
+#include "client-proxy/upstream_pool.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace dotpair::client {
+namespace {
+
+constexpr std::size_t silent_queries = 3;  // in a row, and nothing answered: it is not the names
+constexpr std::size_t max_hedges_waiting = 64;
+constexpr double hedges_per_query = 0.1;
+constexpr double max_hedge_credit = 32;
+
+}  // namespace
+
+/// One timer for all queries, since the oldest is the next to be slow.
+void UpstreamPool::watch_for_answer(QueryId query) {
+    if (config_.hedge_after > policy::Duration::zero() && relay_.watch_for_answer(query)) {
+        hedge_credit_ = std::min(hedge_credit_ + hedges_per_query, max_hedge_credit);
+        slow_timer_.arm(loop_.now() + config_.hedge_after);
+    }
+}
+
+void UpstreamPool::look_at_slow_queries() {
+    while (const auto query = relay_.first_watched()) {
+        const policy::TimePoint due = relay_.accepted_at(*query) + config_.hedge_after;
+        if (due > loop_.now()) {
+            slow_timer_.arm(due);
+            return;
+        }
+        relay_.watch_no_more(*query);
+        look_at_slow(*query);
+    }
+}
+
+void UpstreamPool::look_at_slow(QueryId query) {
+    const auto written = relay_.written(query);
+    Connection* const asked = written ? find(written->connection) : nullptr;
+    if (asked == nullptr || !relay_.may_copy(query)) {
+        return;  // it waits for a connection, which is the race's affair
+    }
+    const bool is_silent = asked->answered_at < relay_.accepted_at(query);
+    asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
+    if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
+        stall_began(*asked);
+    } else {
+        hedge(query, asked->stream->peer());
+    }
+}
+
+/// What came in place of its answer is none. Once more, over another connection, at the end of the
+/// batch; should the answer come after all, the first counts.
+void UpstreamPool::ask_again(std::size_t upstream, QueryId query) {
+    if (relay_.copies(query).size() < QueryRelay::max_copies && relay_.may_copy(query)) {
+        upstreams_[upstream].shaky_until = loop_.now() + shaky_period;
+        relay_.wait(query);
+    }
+}
+
+/// It acknowledges and answers nobody: as good as dead, until it answers after all.
+void UpstreamPool::stall_began(Connection& connection) {
+    const std::size_t upstream = connection.stream->peer();
+    failed(upstream, "no answers");
+    suspend(connection);
+    relieve(upstream);
+}
+
+/// One name is slow: the next upstream may have it. Once a query, and for few of all.
+void UpstreamPool::hedge(QueryId query, std::size_t asked) {
+    if (upstreams_.size() < 2 || hedge_credit_ < 1 ||
+        relay_.copies(query).size() >= QueryRelay::max_copies) {
+        return;
+    }
+    hedge_credit_ -= 1;
+    if (write_hedge(query, asked)) {
+        return;
+    }
+    if (hedges_waiting_.size() < max_hedges_waiting) {
+        hedges_waiting_.push_back({query, asked});
+        dial_another(asked);
+    }
+}
+
+bool UpstreamPool::write_hedge(QueryId query, std::size_t asked) {
+    for (Connection& connection : connections_) {
+        if (connection.stream->peer() != asked && connection.can_take(relay_.company(query)) &&
+            write_on(connection, query)) {
+            counters_.hedged.add();
+            return true;
+        }
+    }
+    return false;
+}
+
+/// A connection is open.
+void UpstreamPool::write_hedges() {
+    for (const Hedge& hedge : std::exchange(hedges_waiting_, {})) {
+        if (relay_.is_known(hedge.query) && relay_.copies(hedge.query).size() == 1) {
+            write_hedge(hedge.query, hedge.asked);
+        }
+    }
+}
+
+/// Open or on its way.
+bool UpstreamPool::has_useful_connection(std::size_t upstream) const {
+    return std::ranges::any_of(connections_, [upstream](const Connection& it) {
+        return !it.suspects && it.stream->peer() == upstream && it.is_useful();
+    });
+}
+
+/// The best of the others, unless one is open or on its way.
+void UpstreamPool::dial_another(std::size_t than) {
+    std::optional<std::size_t> best;
+    for (std::size_t upstream = upstreams_.size(); upstream-- > 0;) {
+        if (upstream == than || selector_.is_doubted(upstream, loop_.now())) {
+            continue;
+        }
+        if (has_useful_connection(upstream)) {
+            return;
+        }
+        if (!selector_.is_left_alone(upstream, loop_.now())) {
+            best = upstream;
+        }
+    }
+    if (best) {
+        dial(*best, false);
+    }
+}
+
+/// An upstream in use stays at hand: the next query pays one round trip.
+void UpstreamPool::keep_warm(std::size_t upstream) {
+    if (!has_useful_connection(upstream) && !selector_.is_left_alone(upstream, loop_.now()) &&
+        loop_.now() - upstreams_[upstream].used_at < config_.keep_warm) {
+        dial(upstream, false);
+    }
+}
+
+}  // namespace dotpair::client

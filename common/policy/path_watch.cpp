@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "common/policy/path_watch.hpp"
+
+#include <algorithm>
+
+namespace dotpair::policy {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds min_patience{10};  // a machine's own hiccups are no fault of the path
+constexpr milliseconds min_margin{4};
+constexpr milliseconds max_lateness{50};
+constexpr milliseconds usual_ack_delay{40};  // of kernels that wait for an answer to go with it
+constexpr milliseconds min_recheck{20};      // while in doubt
+
+Duration patience_for(const PathFacts& facts, Duration learned_delay) {
+    const Duration ack_delay = std::max(
+        learned_delay, Duration(facts.is_acknowledged_at_once ? milliseconds(0) : usual_ack_delay)
+    );
+    // The kernel starts with half a round trip of variation and takes a while to come down; where
+    // the round trip has never been longer than its least, there is none.
+    const Duration spread = std::min(
+        2 * facts.rtt_variation, 4 * std::max(facts.rtt - facts.min_rtt, Duration::zero())
+    );
+    const Duration margin =
+        std::max({Duration(min_margin), facts.rtt / 10, spread, ack_delay + ack_delay / 4});
+    const Duration hiccup = 2 * std::min<Duration>(facts.lateness, max_lateness);
+    return std::max<Duration>(min_patience, facts.rtt + margin) + hiccup;
+}
+
+}  // namespace
+
+void LearnedAckDelay::learn(Duration delay, TimePoint now) {
+    delay_ = std::clamp<Duration>(delay, expected(now), max_delay);
+    learned_at_ = now;
+}
+
+void PathWatch::wrote(std::uint64_t total, TimePoint now) {
+    last_write_ = {total, now};
+    // One mark a while is enough: acknowledgements say "up to here".
+    const bool is_covered =
+        mark_count_ > 0 &&
+        now - marks_[(first_mark_ + mark_count_ - 1) % max_marks].at < patience_ / 8;
+    if (!is_covered && mark_count_ < max_marks) {
+        marks_[(first_mark_ + mark_count_++) % max_marks] = last_write_;
+    }
+}
+
+void PathWatch::drop_acked(std::uint64_t acked) {
+    acked_ = acked;
+    while (mark_count_ > 0 && marks_[first_mark_].end <= acked) {
+        first_mark_ = (first_mark_ + 1) % max_marks;
+        --mark_count_;
+    }
+}
+
+std::optional<PathWatch::Mark> PathWatch::oldest() const {
+    if (mark_count_ > 0) {
+        return marks_[first_mark_];
+    }
+    return last_write_.end > acked_ ? std::optional(last_write_) : std::nullopt;
+}
+
+PathWatch::Change PathWatch::look(
+    const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
+) {
+    looked_at_ = now;
+    rtt_ = facts.rtt;
+    patience_ = patience_for(facts, ack_delay.expected(now));
+    drop_acked(facts.acked);
+    if (doubted_) {
+        return look_in_doubt(facts, ack_delay, now);
+    }
+    const auto waiting = oldest();
+    if (!waiting || now - waiting->at < patience_) {
+        return Change::none;
+    }
+    if (facts.in_flight == 0) {  // the peer has no room: what it got it has acknowledged
+        mark_count_ = 0;
+        last_write_.at = now;
+        return Change::none;
+    }
+    doubted_ = waiting;
+    doubted_since_ = now;
+    retransmitted_ = facts.retransmitted;
+    return Change::doubt_began;
+}
+
+/// What came late without having been sent again was only slow to be acknowledged.
+PathWatch::Change PathWatch::look_in_doubt(
+    const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
+) {
+    if (doubted_->end > facts.acked) {
+        return Change::none;
+    }
+    if (facts.retransmitted == retransmitted_) {
+        ack_delay.learn(now - doubted_->at - facts.min_rtt, now);
+        patience_ = patience_for(facts, ack_delay.expected(now));
+    }
+    doubted_.reset();
+    return Change::doubt_ended;
+}
+
+void PathWatch::settle() {
+    if (!doubted_) {
+        mark_count_ = 0;
+        acked_ = last_write_.end;
+    }
+}
+
+std::optional<TimePoint> PathWatch::next_look() const {
+    if (doubted_) {
+        return looked_at_ + std::max<Duration>(min_recheck, patience_ / 2);
+    }
+    const auto waiting = oldest();
+    return waiting ? std::optional(std::max(waiting->at + patience_, looked_at_ + patience_ / 8))
+                   : std::nullopt;
+}
+
+}  // namespace dotpair::policy

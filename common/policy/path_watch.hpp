@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "common/policy/clock.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace dotpair::policy {
+
+/// What the kernel knows of a TCP connection (TCP_INFO).
+struct PathFacts {
+    std::uint64_t acked = 0;          // octets of ours that the peer's kernel has
+    std::uint32_t in_flight = 0;      // segments on their way
+    std::uint32_t retransmitted = 0;  // segments, since the beginning
+    Duration rtt{};                   // smoothed
+    Duration min_rtt{};               // of the last minutes
+    Duration rtt_variation{};
+    bool is_acknowledged_at_once = false;  // not only together with what the peer has to say
+    Duration lateness{};  // of the look: a machine that is late itself may make the peer's look so
+};
+
+/// How much longer than a round trip a server's kernel takes to acknowledge: it may wait with that
+/// for an answer to go with it. As seen.
+class LearnedAckDelay {
+public:
+    void learn(Duration delay, TimePoint now);
+
+    /// What was seen long ago counts no more: it may be another path, or another server, by now.
+    Duration expected(TimePoint now) const {
+        return now - learned_at_ < remembered ? delay_ : Duration::zero();
+    }
+
+private:
+    static constexpr std::chrono::minutes remembered{30};
+    static constexpr std::chrono::milliseconds max_delay{300};
+
+    Duration delay_{};
+    TimePoint learned_at_{};
+};
+
+/// Whether the path of one connection still works, told from what was written to it and what the
+/// peer's kernel has acknowledged.
+///
+/// Data that is not acknowledged within a round trip, and a margin beyond what the connection has
+/// shown so far, puts the path in doubt; an acknowledgement of that data ends the doubt. A resolver
+/// that is slow does not: its kernel acknowledges all the same. Nor does a peer that does not read:
+/// then nothing is in flight.
+///
+///     watch.wrote(total, now);                       // after each write
+///     watch.look(facts, ack_delay, now);             // when next_look() has come
+///
+/// No call allocates.
+class PathWatch {
+public:
+    /// `total` octets have been given to the kernel since the connection began.
+    void wrote(std::uint64_t total, TimePoint now);
+
+    enum class Change : std::uint8_t { none, doubt_began, doubt_ended };
+
+    Change look(const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now);
+
+    /// All that was asked has been answered: what was written arrived.
+    void settle();
+
+    bool is_in_doubt() const { return doubted_.has_value(); }
+
+    /// REQUIRES: is_in_doubt().
+    TimePoint doubted_since() const { return doubted_since_; }
+
+    /// When to look; nothing while nothing waits to be acknowledged.
+    std::optional<TimePoint> next_look() const;
+
+    /// As of the last look; zero before the first.
+    Duration rtt() const { return rtt_; }
+
+    /// How long data may stay unacknowledged. As of the last look.
+    Duration patience() const { return patience_; }
+
+private:
+    struct Mark {
+        std::uint64_t end = 0;  // of what had been written
+        TimePoint at;
+    };
+
+    std::optional<Mark> oldest() const;
+    void drop_acked(std::uint64_t acked);
+    Change look_in_doubt(const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now);
+
+    static constexpr std::size_t max_marks = 16;
+
+    std::array<Mark, max_marks>
+        marks_;  // a ring of writes that are not acknowledged, some left out
+    std::size_t first_mark_ = 0;
+    std::size_t mark_count_ = 0;
+    Mark last_write_;
+    std::uint64_t acked_ = 0;
+    TimePoint looked_at_{};
+    Duration rtt_{};
+    Duration patience_{std::chrono::milliseconds(250)};
+    std::optional<Mark> doubted_;
+    TimePoint doubted_since_{};
+    std::uint32_t retransmitted_ = 0;  // when the doubt began
+};
+
+}  // namespace dotpair::policy
