@@ -48,7 +48,8 @@ void bind_addresses(app::OptionSet& options, Config& config) {
         config.bootstrap,
         dns_port,
         "resolver that is asked in clear for the addresses of tls://HOST, and nothing else; port "
-        "53 unless given; repeatable"
+        "53 unless given; repeatable",
+        net::EndpointUse::ask
     );
     options.choice<Profile>(
         "profile",

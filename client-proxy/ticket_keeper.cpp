@@ -3,6 +3,7 @@
 
 #include "common/net/source_address.hpp"
 
+#include <boost/asio/ip/address.hpp>
 #include <spdlog/spdlog.h>
 
 #include <string>
@@ -11,6 +12,22 @@
 namespace dotpair::client {
 namespace {
 const std::string file_name = "tickets";
+
+/// Of a server whose address is not known yet, the way to anywhere says where we are: to addresses
+/// that nobody has (RFC 5737, RFC 3849), and nothing is sent.
+std::string network_towards(const net::Endpoint& server) {
+    if (!server.address.is_unspecified()) {
+        return net::source_address(server);
+    }
+    for (const char* const nobody : {"192.0.2.1", "2001:db8::1"}) {
+        const auto address = boost::asio::ip::make_address(nobody);
+        if (std::string found = net::source_address({address, server.port}); !found.empty()) {
+            return found;
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 /// The tickets of one server. Where we are is asked anew each time.
@@ -40,7 +57,7 @@ public:
     }
 
 private:
-    policy::TicketPlace place() const { return {identity_, net::source_address(server_)}; }
+    policy::TicketPlace place() const { return {identity_, network_towards(server_)}; }
 
     TicketKeeper& keeper_;
     std::array<std::uint8_t, 32> identity_;

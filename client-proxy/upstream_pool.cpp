@@ -193,6 +193,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     note_plain(find(connection));
     race_at_ = {};
     upstream.unproven_at = policy::TimePoint::min();
+    upstream.served_at = loop_.now();
     if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
         const std::size_t peer = connection.peer();
         const bool is_shared = !find(connection).suspects;

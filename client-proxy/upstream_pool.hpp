@@ -115,6 +115,8 @@ private:
         policy::EarlyDataMemory early_data;
         /// When it last failed because it is somebody else (strict); that was its last failure.
         policy::TimePoint unproven_at = policy::TimePoint::min();
+        /// When a connection to it last opened, or ended after that.
+        policy::TimePoint served_at = policy::TimePoint::min();
     };
 
     struct Connection {

@@ -54,13 +54,18 @@ const std::string& UpstreamPool::why_unreached() {
 }
 
 /// Where each upstream was tried since a query came, and none is who it should be, that will not
-/// change before its deadline: it need not wait for that.
+/// change before its deadline: it need not wait for that. One that has just served is given that
+/// time: somebody may be about to correct a certificate.
 void UpstreamPool::note_proof(const net::QueryConnection& failed) {
     upstreams_[failed.peer()].unproven_at =
         failed.is_unproven() ? loop_.now() : policy::TimePoint::min();
     const policy::TimePoint tried_since =
         std::ranges::min_element(upstreams_, {}, &Upstream::unproven_at)->unproven_at;
-    auto query = failed.is_unproven() ? relay_.first_waiting() : std::nullopt;
+    const policy::TimePoint served_since =
+        std::ranges::max_element(upstreams_, {}, &Upstream::served_at)->served_at;
+    const bool is_hopeless =
+        failed.is_unproven() && served_since < loop_.now() - config_.query_timeout;
+    auto query = is_hopeless ? relay_.first_waiting() : std::nullopt;
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         if (relay_.accepted_at(*query) <= tried_since && relay_.copies(*query).empty()) {

@@ -53,6 +53,14 @@ void UpstreamPool::on_disconnected(
     if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
         upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
     }
+    if (lost.has_opened) {
+        upstreams_[gone->peer()].served_at = loop_.now();
+    }
+    if (!unanswered.empty()) {
+        // Who leaves in the middle of work may come back as somebody else: it has to prove again
+        // who it is, which with a ticket it would not.
+        upstreams_[gone->peer()].tls.drop_tickets();
+    }
     note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is, unless one of them may have ended it.

@@ -11,6 +11,7 @@ from harness.exchange import ask_udp, exchange_udp
 from harness.fake_backend import FakeBackend, first_label, later
 from harness.ports import LOOPBACK
 from harness.programs import Client, Pair
+from harness.tls_server import LaxTlsServer
 
 POISON = b"poison"
 PARTING = b"parting"
@@ -98,6 +99,25 @@ class ByTheUpstream(ClosingConnections, unittest.TestCase):
         client = Client(f"{LOOPBACK}@{self.backend.port},pin={certificate.pin}", padding="off", query_timeout="8s")
         self.addCleanup(client.stop)
         self.port = client.port
+
+
+class Trust(unittest.TestCase):
+    def test_a_server_that_left_queries_unanswered_proves_anew_who_it_is_P129(self):
+        authority = Authority()
+        certificate = authority.issue("dns.test")
+        server = LaxTlsServer(certificate, leaves_at=b"leaves", leaves_after=b"parts")
+        self.addCleanup(server.stop)
+        client = Client(f"{LOOPBACK}@{server.port},pin={certificate.pin}", workers=1)
+        self.addCleanup(client.stop)
+
+        def ask(name):
+            return wire.rcode(ask_udp(client.port, wire.query(name, 1, 1)))
+
+        self.assertEqual([ask("a.test"), ask("parts.test"), ask("b.test")], [wire.NOERROR] * 3)
+        self.assertEqual((server.handshakes, server.resumed), (2, 1), "at an idle connection's end tickets stay")
+        self.assertEqual(ask("leaves.test"), wire.SERVFAIL)
+        self.assertGreater(server.handshakes, 2)
+        self.assertEqual(server.resumed, 1)
 
 
 if __name__ == "__main__":

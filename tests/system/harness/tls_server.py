@@ -7,15 +7,18 @@ import threading
 
 from . import wire
 from .exchange import receive_frame
-from .fake_backend import simple_answer
+from .fake_backend import first_label, simple_answer
 from .ports import LOOPBACK, free_port
 
 
 class LaxTlsServer:
     """Answers every query; `queries` are those that it got, `handshakes` and `resumed` how many
-    handshakes its side finished, and without a whole one."""
+    handshakes its side finished, and without a whole one. It leaves at the names `leaves_at`, and after
+    it has answered the names `leaves_after`, both first labels."""
 
-    def __init__(self, certificate, port=None, address=LOOPBACK, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED):
+    def __init__(self, certificate, port=None, address=LOOPBACK, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED,
+                 leaves_at=None, leaves_after=None):
+        self._leaves_at, self._leaves_after = leaves_at, leaves_after
         self.port = port or free_port()
         self.queries = []
         self.handshakes = self.resumed = 0
@@ -50,7 +53,11 @@ class LaxTlsServer:
                 while (query := receive_frame(tls)) is not None:
                     with self._lock:
                         self.queries.append(query)
+                    if first_label(query) == self._leaves_at:
+                        break
                     tls.sendall(wire.frame(simple_answer(query)))
+                    if first_label(query) == self._leaves_after:
+                        break
         except (OSError, ValueError):
             pass  # it was refused, or stopped
 
