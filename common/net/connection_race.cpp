@@ -103,7 +103,8 @@ void ConnectionRace::won(Contender& contender) {
 }
 
 void ConnectionRace::lost(Contender& contender, const std::string& reason) {
-    failure_ = contender.stream->upgrade_failure();
+    loss_.upgrade_failure = contender.stream->upgrade_failure();
+    loss_.is_unproven = loss_.is_unproven && contender.stream->is_unproven();
     // Who came as far as a handshake says more than who could not be reached.
     if (reason_.empty() || !reason.starts_with("connect:")) {
         reason_ = reason;
@@ -114,7 +115,7 @@ void ConnectionRace::lost(Contender& contender, const std::string& reason) {
         const auto self = shared_from_this();  // the owner may let go of it
         Owner* const owner = std::exchange(owner_, nullptr);
         timer_.cancel();
-        owner->on_race_lost(reason_, failure_);
+        owner->on_race_lost(reason_, loss_);
     }
 }
 

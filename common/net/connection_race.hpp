@@ -25,16 +25,21 @@ public:
 
     using MakeSecurity = std::function<Security()>;
 
+    struct Loss {
+        /// What TransportMemory is to be told of an upgrade.
+        std::optional<policy::TransportFailure> upgrade_failure;
+        /// Each of the addresses was somebody's who did not prove to be the peer.
+        bool is_unproven = true;
+    };
+
     class Owner {
     public:
         virtual ~Owner() = default;
         /// The last call: another handler may be given to the winner, as FrameConnection's
         /// on_open() allows.
         virtual void on_race_won(std::shared_ptr<FrameConnection> winner, const Endpoint& at) = 0;
-        /// The last call. `failure`: what TransportMemory is to be told of an upgrade.
-        virtual void on_race_lost(
-            const std::string& reason, std::optional<policy::TransportFailure> failure
-        ) = 0;
+        /// The last call.
+        virtual void on_race_lost(const std::string& reason, const Loss& loss) = 0;
     };
 
     /// REQUIRES: `owner` outlives the race or calls close(); addresses is not empty.
@@ -73,7 +78,7 @@ private:
     bool is_next_due_ = false;                            // and there is none
     std::vector<std::shared_ptr<Contender>> contenders_;  // under way
     std::string reason_;
-    std::optional<policy::TransportFailure> failure_;
+    Loss loss_;
     boost::asio::steady_timer timer_;
 };
 

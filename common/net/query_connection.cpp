@@ -56,10 +56,8 @@ void QueryConnection::on_race_won(std::shared_ptr<FrameConnection> winner, const
     on_open();
 }
 
-void QueryConnection::on_race_lost(
-    const std::string& reason, std::optional<policy::TransportFailure> failure
-) {
-    race_failure_ = failure;
+void QueryConnection::on_race_lost(const std::string& reason, const ConnectionRace::Loss& loss) {
+    race_loss_ = loss;
     on_closed(reason);
 }
 

@@ -124,10 +124,10 @@ public:
     /// As for FrameConnection.
     bool is_encrypted() const { return stream_->is_encrypted(); }
 
-    bool is_unproven() const { return stream_->is_unproven(); }
+    bool is_unproven() const { return stream_ ? stream_->is_unproven() : race_loss_.is_unproven; }
 
     std::optional<policy::TransportFailure> upgrade_failure() const {
-        return stream_ ? stream_->upgrade_failure() : race_failure_;
+        return stream_ ? stream_->upgrade_failure() : race_loss_.upgrade_failure;
     }
 
     /// No more calls of the owner.
@@ -147,8 +147,7 @@ private:
     void on_closed(const std::string& reason) override;
 
     void on_race_won(std::shared_ptr<FrameConnection> winner, const Endpoint& at) override;
-    void on_race_lost(const std::string& reason, std::optional<policy::TransportFailure> failure)
-        override;
+    void on_race_lost(const std::string& reason, const ConnectionRace::Loss& loss) override;
 
     Owner& owner_;
     std::size_t peer_;
@@ -163,7 +162,7 @@ private:
     ConnectionSettings settings_;
     Endpoint endpoint_;
     std::shared_ptr<ConnectionRace> race_;  // for it, where there are several addresses
-    std::optional<policy::TransportFailure> race_failure_;
+    ConnectionRace::Loss race_loss_;
     std::shared_ptr<FrameConnection> stream_;  // from connect() on, or from the end of a race
 };
 

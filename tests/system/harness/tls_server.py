@@ -57,6 +57,7 @@ class LaxTlsServer:
                         break
                     tls.sendall(wire.frame(simple_answer(query)))
                     if first_label(query) == self._leaves_after:
+                        tls.unwrap()
                         break
         except (OSError, ValueError):
             pass  # it was refused, or stopped
