@@ -98,9 +98,7 @@ bool UpstreamPool::write(QueryId query) {
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
         if (connection.can_take(company) && write_on(connection, query)) {
-            if (connection.better_at <= loop_.now()) {
-                look_for_better(connection);  // it may move
-            }
+            look_for_better(connection);  // it may move
             return true;
         }
     }
@@ -191,6 +189,7 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
     upstream.last_error.clear();
     measure(connection.peer());
     note_plain(find(connection));
+    note_swallowed(find(connection));
     race_at_ = {};
     upstream.unproven_at = policy::TimePoint::min();
     upstream.served_at = loop_.now();
@@ -213,17 +212,19 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
 bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
     QueryRelay::Unmatched why{};
     const auto query = relay_.match_answer(connection.ids(), answer, why);
+    Connection& from = find(connection);
+    if (query || why == QueryRelay::Unmatched::late) {
+        from.answered_at = loop_.now();
+        if (from.is_in_doubt() && !connection.watch().is_in_doubt()) {
+            doubt_ended(from);  // it had only stalled
+        }
+    }
     if (!query) {
         counters_.unmatched.add();
         if (const auto spoiled = relay_.spoiled_by(connection.ids(), answer)) {
             ask_again(connection.peer(), *spoiled);
         }
         return false;
-    }
-    Connection& from = find(connection);
-    from.answered_at = loop_.now();
-    if (from.is_in_doubt() && !connection.watch().is_in_doubt()) {
-        doubt_ended(from);  // it had only stalled
     }
     if (from.suspects) {
         from.suspects->answered();
@@ -232,7 +233,8 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     handler_.on_answer(*query, answer);
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
-    if (told && !find(connection).is_outdated) {
+    // One that has been told to end stays so, whatever its answers say.
+    if (told && !find(connection).is_outdated && !connection.is_retiring()) {
         connection.limit_idle_time(*told);
     }
     return true;

@@ -128,6 +128,7 @@ private:
         bool has_opened = false;
         bool is_outdated = false;  // since the network changed
         policy::TimePoint dialed_at{};
+        policy::TimePoint opened_at{};
         policy::TimePoint answered_at{};
         policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
         std::size_t silent_queries = 0;                              // slow ones in a row
@@ -195,6 +196,7 @@ private:
     bool may_be_early(
         const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
     );
+    void note_swallowed(const Connection& opened);
     void early_data_lost(
         const net::QueryConnection& connection,
         std::uint32_t number,

@@ -32,9 +32,7 @@ bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const s
     if (was_doubted || selector_.pick(loop_.now()) == peer) {
         return false;
     }
-    Connection gone = take(connection);
-    gone.stream->close();
-    loop_.destroy_later(std::move(gone.stream));  // it is in the middle of a call of its own
+    close(find(connection).number);
     dial_for_waiting();
     return true;
 }

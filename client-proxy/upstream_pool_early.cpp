@@ -2,6 +2,8 @@
 // Queries that leave with the ClientHello of a new connection (RFC 8446 section 2.3).
 #include "client-proxy/upstream_pool.hpp"
 
+#include <algorithm>
+
 namespace dotpair::client {
 
 const char* UpstreamPool::name_of(net::EarlyData fate) {
@@ -59,7 +61,23 @@ void UpstreamPool::early_data_lost(
 
 void UpstreamPool::take_back(const std::vector<QueryId>& queries, std::uint32_t connection) {
     for (const QueryId query : queries) {
-        relay_.take_back(query, connection);
+        if (relay_.is_known(query)) {
+            relay_.take_back(query, connection);
+        }
+    }
+}
+
+/// It has opened; an older attempt, whose early data somebody on the way swallowed, has not.
+void UpstreamPool::note_swallowed(const Connection& opened) {
+    const std::size_t upstream = opened.stream->peer();
+    const bool is_swallowed = std::ranges::any_of(connections_, [&](const Connection& other) {
+        return other.sent_early && !other.stream->is_open() && other.stream->peer() == upstream &&
+               other.stream->was_answered() && other.dialed_at < opened.dialed_at &&
+               race_.is_overdue(upstream, loop_.now() - other.dialed_at);
+    });
+    if (is_swallowed) {
+        upstreams_[upstream].early_data.lost(true, loop_.now());
+        upstreams_[upstream].early_data.opened(opened.sent_early);
     }
 }
 

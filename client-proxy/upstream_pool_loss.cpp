@@ -103,7 +103,10 @@ void UpstreamPool::close(std::uint32_t number) {
     gone.stream->close();
     const std::vector<QueryId> unanswered = gone.stream->ids().take_all();
     loop_.destroy_later(std::move(gone.stream));  // it may be in the middle of a call of its own
-    if (!unanswered.empty()) {
+    if (!gone.has_opened) {
+        take_back(unanswered, gone.number);  // early data; who closes it sees to what waits
+    } else if (!unanswered.empty()) {
+        race_at_ = {};
         write_again(gone, unanswered, "connection given up");
     }
 }
@@ -117,6 +120,9 @@ void UpstreamPool::write_again(
         }
         relay_.drop_copy(query, lost.number);
         if (!relay_.copies(query).empty()) {
+            if (!is_in_good_hands(query) && relay_.may_copy(query)) {
+                relay_.wait(query);
+            }
             continue;  // in flight elsewhere
         }
         if (relay_.may_write_again(query, !lost.was_in_doubt)) {
@@ -132,17 +138,20 @@ void UpstreamPool::write_again(
     }
 }
 
-/// Those that no suspect wants any more. Then there is room for others.
+/// Those that no suspect wants any more, and those in doubt on which nobody waits: no answer can
+/// end their doubt. Then there is room for others.
 void UpstreamPool::drop_used_up() {
     const std::size_t before = connections_.size();
     for (std::size_t index = before; index-- > 0;) {
         const Connection& it = connections_[index];
-        if (it.suspects && it.stream->is_open() && it.stream->ids().pending_count() == 0) {
+        const bool is_of_use = !it.suspects && (!it.is_in_doubt() || it.is_outdated);
+        if (!is_of_use && it.stream->is_open() && it.stream->ids().pending_count() == 0) {
             it.stream->close();
             loop_.destroy_later(take(*it.stream).stream);
         }
     }
     if (connections_.size() < before) {
+        race_at_ = {};
         dial_for_waiting();
     }
 }

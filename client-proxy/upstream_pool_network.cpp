@@ -21,6 +21,7 @@ std::size_t UpstreamPool::network_changed() {
     transports_.network_changed();
     selector_.network_changed();
     race_.network_changed();
+    order_.network_changed();
     hosts_.refresh();
 
     // Those under way began in the old network, and those that are outdated already leave their

@@ -25,6 +25,7 @@ bool UpstreamPool::write_in_turn(QueryId query) {
     for (Connection& connection : connections_) {
         if (connection.stream->peer() == upstream && connection.can_take(company) &&
             write_on(connection, query)) {
+            look_for_better(connection);  // it may move
             return true;
         }
     }

@@ -62,7 +62,7 @@ void UpstreamPool::doubt_began(Connection& connection) {
 bool UpstreamPool::is_in_good_hands(QueryId query) {
     return std::ranges::any_of(relay_.copies(query), [this](const QueryRelay::Written& copy) {
         const Connection* const connection = find(copy.connection);
-        return connection != nullptr && !connection->is_in_doubt();
+        return connection != nullptr && connection->has_opened && !connection->is_in_doubt();
     });
 }
 

@@ -83,7 +83,7 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
             } else if (connection.is_useful()) {
                 ++used;
             } else {
-                ++retiring;
+                retiring += connection.is_outdated ? 0U : 1U;  // of those there are few
                 candidate.is_silent =
                     candidate.is_silent || (connection.is_in_doubt() && !connection.is_outdated);
             }
@@ -167,6 +167,9 @@ void UpstreamPool::close_losers(std::size_t winner) {
     for (const std::uint32_t number : losers) {
         close(number);
     }
+    if (is_anybody_waiting()) {
+        write_waiting();
+    }
 }
 
 /// While connections to an upstream get lost with queries on them there are two: those queries need
@@ -182,13 +185,13 @@ void UpstreamPool::keep_spare(std::size_t upstream) {
     }
     std::size_t open = 0;
     std::size_t dialing = 0;
+    std::size_t retiring = 0;
     for (const Connection& connection : connections_) {
-        if (!connection.suspects && connection.stream->peer() == upstream &&
-            connection.is_useful()) {
-            ++(connection.stream->is_open() ? open : dialing);
+        if (!connection.suspects && connection.stream->peer() == upstream) {
+            ++(!connection.is_useful() ? retiring : connection.stream->is_open() ? open : dialing);
         }
     }
-    if (open == 1 && dialing == 0) {
+    if (open == 1 && dialing == 0 && open + retiring < 2 * config_.connections_per_upstream) {
         dial(upstream, false);
     }
 }

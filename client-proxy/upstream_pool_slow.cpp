@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace dotpair::client {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t silent_queries = 3;  // in a row, and nothing answered: it is not the names
 constexpr std::size_t max_hedges_waiting = 64;
+constexpr std::chrono::seconds warm_pause{1};  // from dial to dial: some servers have no room
 constexpr double hedges_per_query = 0.1;
 constexpr double max_hedge_credit = 32;
 
@@ -40,10 +42,11 @@ void UpstreamPool::look_at_slow_queries() {
 void UpstreamPool::look_at_slow(QueryId query) {
     const auto written = relay_.written(query);
     Connection* const asked = written ? find(written->connection) : nullptr;
-    if (asked == nullptr || !relay_.may_copy(query)) {
+    if (asked == nullptr || !asked->has_opened || !relay_.may_copy(query)) {
         return;  // it waits for a connection, which is the race's affair
     }
-    const bool is_silent = asked->answered_at < relay_.accepted_at(query);
+    const bool is_silent = asked->answered_at < relay_.accepted_at(query) &&
+                           loop_.now() - asked->opened_at >= config_.hedge_after;
     asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked);
@@ -79,6 +82,7 @@ void UpstreamPool::hedge(QueryId query, std::size_t asked) {
     if (write_hedge(query, asked)) {
         return;
     }
+    std::erase_if(hedges_waiting_, [this](const Hedge& it) { return !relay_.is_known(it.query); });
     if (hedges_waiting_.size() < max_hedges_waiting) {
         hedges_waiting_.push_back({query, asked});
         dial_another(asked);
@@ -134,7 +138,8 @@ void UpstreamPool::dial_another(std::size_t than) {
 /// An upstream in use stays at hand: the next query pays one round trip.
 void UpstreamPool::keep_warm(std::size_t upstream) {
     if (!has_useful_connection(upstream) && !selector_.is_left_alone(upstream, loop_.now()) &&
-        loop_.now() - upstreams_[upstream].used_at < config_.keep_warm) {
+        loop_.now() - upstreams_[upstream].used_at < config_.keep_warm &&
+        loop_.now() - race_.dialed_at(upstream) >= warm_pause) {
         dial(upstream, false);
     }
 }

@@ -76,6 +76,7 @@ net::TlsSession UpstreamPool::start_fresh_session(Upstream& upstream) const {
 void UpstreamPool::note_transport(Connection& opened) {
     const std::size_t upstream = opened.stream->peer();
     opened.has_opened = true;
+    opened.opened_at = loop_.now();
     bool is_downgrade = false;
     if (const auto failure = opened.stream->upgrade_failure()) {
         is_downgrade = transports_.failed(
@@ -129,6 +130,9 @@ bool UpstreamPool::has_other_transport(
 
 /// Beside the one in clear, which goes on until that works.
 void UpstreamPool::look_for_better(Connection& clear) {
+    if (clear.better_at > loop_.now()) {
+        return;
+    }
     clear.better_at = loop_.now() + policy::transport_hold;
     const std::size_t upstream = clear.stream->peer();
     if (pick_transport(upstream) != UpstreamTransport::plain) {

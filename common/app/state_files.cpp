@@ -77,10 +77,8 @@ std::string replace_file(int directory, const std::string& name, dns::ConstBytes
 }
 
 std::string remove_file(int directory, const std::string& name) {
-    if (::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) {
-        return {};
-    }
-    return why();
+    const bool is_gone = ::unlinkat(directory, name.c_str(), 0) == 0 && ::fsync(directory) == 0;
+    return is_gone || errno == ENOENT ? std::string() : why();
 }
 
 FileContent read_file(int directory, const std::string& name, std::size_t largest) {

@@ -72,7 +72,7 @@ void ClientConnection::query_begun() {
 }
 
 void ClientConnection::query_ended() {
-    if (--in_flight_ == 0) {
+    if (--in_flight_ == 0 && !is_early()) {
         owner_.on_client_idle(*this);
     }
     stream_->set_busy(in_flight_ > 0);

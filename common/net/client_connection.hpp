@@ -28,6 +28,7 @@ public:
         virtual void on_query(ClientConnection& client, dns::Bytes message) = 0;
         virtual void on_short_frame(ClientConnection& client) = 0;
         /// The last of its queries has ended, and more may follow; the first of new ones has begun.
+        /// The former not before on_opened().
         virtual void on_client_idle(ClientConnection& client) = 0;
         virtual void on_client_busy(ClientConnection& client) = 0;
         /// Room again after outbox_is_full().
@@ -76,6 +77,8 @@ public:
     /// What it asks comes as early data: nobody can tell yet that the network has not seen it
     /// before and held it back.
     bool is_early() const { return stream_->is_early(); }
+
+    bool has_queries() const { return in_flight_ > 0; }
 
     /// Takes no more queries; answers still go out.
     void stop_reading();

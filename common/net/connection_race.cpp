@@ -55,6 +55,12 @@ void ConnectionRace::close() {
     contenders_.clear();
 }
 
+bool ConnectionRace::is_connecting() const {
+    return std::ranges::all_of(contenders_, [](const auto& it) {
+        return it->stream->is_connecting();
+    });
+}
+
 void ConnectionRace::add(const std::vector<Endpoint>& addresses) {
     for (const Endpoint& address : addresses) {
         if (std::ranges::find(addresses_, address) == addresses_.end()) {

@@ -58,6 +58,9 @@ public:
     /// More of them have become known: they come last. Those that are in it already are left out.
     void add(const std::vector<Endpoint>& addresses);
 
+    /// TCP has not connected to any address yet.
+    bool is_connecting() const;
+
     /// No more calls of the owner; all contenders go.
     void close();
 

@@ -114,6 +114,7 @@ policy::PathWatch::Change QueryConnection::look_at_path(
 ) {
     auto facts = stream_->path_facts();
     if (!facts) {
+        watch_.settle();  // a kernel that does not tell: nothing will be seen here
         return policy::PathWatch::Change::none;
     }
     facts->lateness = lateness;

@@ -78,8 +78,10 @@ public:
 
     bool is_open() const { return stream_ && stream_->is_open() && !ending_; }
 
-    /// TCP has not connected yet.
-    bool is_connecting() const { return !stream_ || stream_->is_connecting(); }
+    /// TCP has not connected yet, to any address.
+    bool is_connecting() const {
+        return stream_ ? stream_->is_connecting() : !race_ || race_->is_connecting();
+    }
 
     /// The peer wants no more queries; it ends when those it has are answered.
     bool is_retiring() const { return retiring_; }

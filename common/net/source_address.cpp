@@ -3,22 +3,30 @@
 
 #include "common/net/socket_options.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace dotpair::net {
 
 std::string source_address(const Endpoint& towards) {
-    boost::asio::io_context nobody_runs_it;
-    boost::asio::ip::udp::socket socket(nobody_runs_it);
-    boost::system::error_code error;
     const auto target = udp_endpoint(towards);
-    socket.open(target.protocol(), error);
-    if (!error) {
-        socket.connect(target, error);
+    const int socket = ::socket(target.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) {
+        return {};
     }
-    const auto local = error ? boost::asio::ip::udp::endpoint() : socket.local_endpoint(error);
-    return error ? std::string() : local.address().to_string();
+    boost::asio::ip::udp::endpoint local;
+    auto size = static_cast<socklen_t>(local.capacity());
+    const bool is_known =
+        ::connect(socket, target.data(), static_cast<socklen_t>(target.size())) == 0 &&
+        ::getsockname(socket, local.data(), &size) == 0;
+    ::close(socket);
+    if (!is_known) {
+        return {};
+    }
+    local.resize(size);
+    return local.address().to_string();
 }
 
 }  // namespace dotpair::net

@@ -129,14 +129,18 @@ std::shared_ptr<void> StreamFrontend::admit(const boost::asio::ip::address& from
 bool StreamFrontend::make_room() {
     auto id = clients_.front(idle);
     for (std::size_t tried = 0; id && tried < max_tried_for_room; ++tried) {
-        ClientConnection& client = *clients_.at(*id).connection;
+        const policy::SlotId candidate = *id;
+        ClientConnection& client = *clients_.at(candidate).connection;
         if (client.close_if_idle()) {
             counters_.displaced.add();
             on_client_gone(client, "idle longest when there were too many");
             handler_.on_client_displaced();
             return true;
         }
-        id = clients_.behind(idle, *id);  // it is in the middle of a message, or does not read
+        // It is in the middle of a message, or does not read: next time others come first.
+        id = clients_.behind(idle, candidate);
+        clients_.dequeue(idle, candidate);
+        clients_.enqueue(idle, candidate);
     }
     return false;
 }
@@ -154,7 +158,9 @@ ClientConnection* StreamFrontend::find(policy::SlotId id) {
 }
 
 void StreamFrontend::on_opened(ClientConnection& client) {
-    clients_.enqueue(idle, client.id());
+    if (!client.has_queries()) {  // as early data
+        clients_.enqueue(idle, client.id());
+    }
     handler_.on_client_opened(client);
 }
 

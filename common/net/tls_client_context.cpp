@@ -7,11 +7,13 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <ctime>
 #include <deque>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -128,7 +130,11 @@ int keep_ticket(SSL* ssl, SSL_SESSION* session) {
     }
     if (state.shelf && !state.tickets.empty() && state.last_giver != ssl) {
         state.last_giver = ssl;
-        state.put_on_shelf(session);
+        try {
+            state.put_on_shelf(session);
+        } catch (const std::exception& error) {  // OpenSSL is no C++
+            spdlog::warn("ticket not kept reason=\"{}\"", error.what());
+        }
         return 0;
     }
     state.tickets.emplace_back(session);

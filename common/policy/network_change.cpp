@@ -129,10 +129,12 @@ std::optional<NetworkChange> NetworkWatch::look(std::vector<NetworkPath> paths, 
             paths[index] = {};
         }
     }
-    if (std::ranges::none_of(paths, &NetworkPath::exists)) {
-        if (std::ranges::any_of(paths_, &NetworkPath::exists)) {
-            broken_ = broken_.value_or(NetworkChange::route);
-        }
+    if (broken_ == NetworkChange::unknown && changed_at_ && now - *changed_at_ < unknown_distance) {
+        broken_.reset();
+    }
+    const bool had_path = std::ranges::any_of(paths_, &NetworkPath::exists);
+    if (had_path && std::ranges::none_of(paths, &NetworkPath::exists)) {
+        broken_ = broken_.value_or(NetworkChange::route);
         return std::nullopt;
     }
     const auto change = broken_ ? broken_ : compare(paths);

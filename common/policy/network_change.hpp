@@ -80,6 +80,8 @@ public:
     static constexpr std::chrono::milliseconds settle_time{20};
     static constexpr std::chrono::milliseconds max_settle_time{100};
     static constexpr std::chrono::milliseconds min_distance{500};
+    /// Where events are lost all the time, only this often does that count by itself.
+    static constexpr std::chrono::minutes unknown_distance{1};
 
     /// `paths[i]` is how `upstreams[i]` is reached now.
     NetworkWatch(std::vector<IpAddress> upstreams, std::vector<NetworkPath> paths);

@@ -43,6 +43,11 @@ bool UpstreamOrder::measured(std::size_t upstream, Duration round_trip) {
     return places_ != before;
 }
 
+void UpstreamOrder::network_changed() {
+    std::ranges::fill(round_trips_, Duration::zero());
+    measure_at_ = {};
+}
+
 bool UpstreamOrder::should_measure(TimePoint now) {
     if (policy_ != UpstreamPolicy::fastest || places_.size() < 2 || now < measure_at_) {
         return false;

@@ -32,6 +32,9 @@ public:
     /// hardly faster than the first does not take its place: both would come and go.
     bool measured(std::size_t upstream, Duration round_trip);
 
+    /// Nothing is known of the way to any of them.
+    void network_changed();
+
     /// Whether it is time to connect to all of them, for their measure.
     bool should_measure(TimePoint now);
 

@@ -196,6 +196,27 @@ TEST_CASE("Lost events count as a change", "[unit][policy]") {
     CHECK_FALSE(look(watch, {home}));
 }
 
+TEST_CASE("Events that are lost all the time count once a minute", "[unit][policy]") {
+    NetworkWatch watch = at_home();
+    watch.on_event(EventsLost{}, start);
+    CHECK(look(watch, {home}) == NetworkChange::unknown);
+    watch.on_event(EventsLost{}, start + 30s);
+    CHECK_FALSE(look(watch, {home}));
+    watch.on_event(EventsLost{}, start + 31s);
+    const NetworkPath away{true, container, gateway, own};
+    CHECK(look(watch, {away}) == NetworkChange::route);  // what is seen counts at any time
+    watch.on_event(EventsLost{}, start + 95s);
+    CHECK(look(watch, {away}) == NetworkChange::unknown);
+}
+
+TEST_CASE("A resume is told where no way to an upstream is known at all", "[unit][policy]") {
+    NetworkWatch watch({upstream}, {nowhere});
+    watch.on_resume(start);
+    CHECK(look(watch, {nowhere}) == NetworkChange::resumed);
+    watch.on_event(default_route, start + 10s);
+    CHECK_FALSE(look(watch, {nowhere}));
+}
+
 TEST_CASE("After a suspend the look is at once, and the network has changed", "[unit][policy]") {
     NetworkWatch watch = at_home();
     watch.on_resume(start);
