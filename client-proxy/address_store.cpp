@@ -11,7 +11,7 @@
 namespace dotpair::client {
 namespace {
 
-constexpr const char* file_name = "addresses";
+constexpr const char* addresses_file = "addresses";
 constexpr std::size_t largest_file = std::size_t{64} * 1024;
 constexpr std::size_t most_addresses = 2 * dns::max_addresses;
 
@@ -40,7 +40,7 @@ AddressStore::AddressStore(app::StateDirectory* directory, const std::vector<std
     if (directory_ == nullptr || hosts.empty()) {
         return;
     }
-    const auto content = directory_->read(file_name, largest_file);
+    const auto content = directory_->read(addresses_file, largest_file);
     std::istringstream lines(content ? std::string(content->begin(), content->end()) : "");
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
@@ -74,7 +74,7 @@ void AddressStore::keep(const std::string& host, const std::vector<dns::IpAddres
         }
         text += '\n';
     }
-    directory_->write(file_name, {text.begin(), text.end()});
+    directory_->write(addresses_file, {text.begin(), text.end()});
 }
 
 }  // namespace dotpair::client

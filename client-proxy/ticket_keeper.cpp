@@ -11,7 +11,7 @@
 
 namespace dotpair::client {
 namespace {
-const std::string file_name = "tickets";
+const std::string tickets_file = "tickets";
 
 /// Of a server whose address is not known yet, the way to anywhere says where we are: to addresses
 /// that nobody has (RFC 5737, RFC 3849), and nothing is sent.
@@ -65,13 +65,13 @@ private:
 };
 
 TicketKeeper::TicketKeeper(app::StateDirectory& directory) : directory_(directory) {
-    const auto file = directory_.read(file_name, policy::KeptTickets::largest_file);
+    const auto file = directory_.read(tickets_file, policy::KeptTickets::largest_file);
     if (!file) {
         return;
     }
-    directory_.remove(file_name);
+    directory_.remove(tickets_file);
     directory_.wait_until_written();
-    if (directory_.read(file_name, policy::KeptTickets::largest_file)) {
+    if (directory_.read(tickets_file, policy::KeptTickets::largest_file)) {
         spdlog::warn(
             "tickets not used: they cannot be removed, and another process would use them again"
         );
@@ -96,9 +96,9 @@ std::unique_ptr<net::TicketShelf> TicketKeeper::shelf_of(
 
 void TicketKeeper::write() {
     if (left_.is_empty()) {
-        directory_.remove(file_name);
+        directory_.remove(tickets_file);
     } else {
-        directory_.write(file_name, left_.encode());
+        directory_.write(tickets_file, left_.encode());
     }
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <ranges>
 #include <utility>
 
 namespace dotpair::dns {
@@ -13,10 +12,7 @@ namespace {
 
 using Name = std::vector<std::uint8_t>;  // in wire form, without pointers, in lower case
 
-constexpr std::size_t max_name_size = 255;
-constexpr std::size_t max_label_size = 63;
 constexpr std::size_t max_records = 64;  // looked at in one answer
-constexpr std::uint8_t pointer_bits = 0xC0;
 constexpr std::uint16_t class_in = 1;
 
 bool is_letter(std::uint8_t octet) {
@@ -109,7 +105,7 @@ bool can_be_connected_to(const IpAddress& address) {
         return octets[0] != 0 && octets[0] < 224;
     }
     const bool is_mostly_zero =
-        std::ranges::all_of(std::views::take(octets, 10), [](auto octet) { return octet == 0; });
+        std::all_of(octets.begin(), octets.begin() + 10, [](auto octet) { return octet == 0; });
     const bool is_link_local = octets[0] == 0xFE && (octets[1] & 0xC0U) == 0x80;
     const bool is_mapped = is_mostly_zero && octets[10] == 0xFF && octets[11] == 0xFF;
     return octets[0] != 0xFF && !is_link_local && !is_mapped && octets != IpAddress{}.octets;

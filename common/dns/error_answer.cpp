@@ -9,8 +9,8 @@
 namespace dotpair::dns {
 namespace {
 
-constexpr std::size_t max_question_size = 255 + 4;  // RFC 1035 section 2.3.4
-constexpr std::size_t info_code_size = 2;           // RFC 8914 section 2
+constexpr std::size_t max_question_size = max_name_size + question_fields_size;
+constexpr std::size_t info_code_size = 2;  // RFC 8914 section 2
 static_assert(
     header_size + max_question_size + empty_opt_size + option_header_size + info_code_size +
         max_error_text <=

@@ -7,8 +7,6 @@
 namespace dotpair::dns {
 namespace {
 
-constexpr std::uint8_t max_label_size = 63;
-
 constexpr std::uint64_t every_octet(std::uint8_t octet) {
     return 0x0101010101010101ULL * octet;
 }

@@ -53,6 +53,8 @@ inline void write_u16(std::uint8_t* bytes, std::size_t value) {
 inline constexpr std::size_t question_fields_size = 4;  // QTYPE and QCLASS
 inline constexpr std::size_t record_fields_size = 10;   // TYPE, CLASS, TTL and RDLENGTH
 inline constexpr std::uint8_t pointer_bits = 0xC0;      // RFC 1035 section 4.1.4
+inline constexpr std::size_t max_name_size = 255;       // RFC 1035 section 2.3.4
+inline constexpr std::size_t max_label_size = 63;
 
 /// The header's fields. REQUIRES of each: a message of at least header_size octets.
 namespace header {
