@@ -238,7 +238,7 @@ private:
     bool write_hedge(QueryId query, std::size_t asked);
     void write_hedges();
     void dial_another(std::size_t than);
-    void keep_warm(std::size_t upstream);
+    void keep_warm(std::size_t upstream, bool was_of_use);
     bool has_useful_connection(std::size_t upstream) const;
 
     void take_back(QueryId query, QueryRelay::Written copy);

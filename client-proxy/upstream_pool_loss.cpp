@@ -87,7 +87,7 @@ void UpstreamPool::on_disconnected(
     write_again(lost, unanswered, "connection to " + upstreams_[gone->peer()].label + " lost");
     keep_spare(gone->peer());
     if (lost.has_opened && unanswered.empty() && !lost.suspects) {
-        keep_warm(gone->peer());
+        keep_warm(gone->peer(), gone->has_answered());
     }
 }
 

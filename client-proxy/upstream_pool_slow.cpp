@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t silent_queries = 3;  // in a row, and nothing answered: it is not the names
 constexpr std::size_t max_hedges_waiting = 64;
-constexpr std::chrono::seconds warm_pause{1};  // from dial to dial: some servers have no room
+constexpr std::chrono::seconds warm_pause{1};  // between dials that serve nobody
 constexpr double hedges_per_query = 0.1;
 constexpr double max_hedge_credit = 32;
 
@@ -46,7 +46,7 @@ void UpstreamPool::look_at_slow(QueryId query) {
         return;  // it waits for a connection, which is the race's affair
     }
     const bool is_silent = asked->answered_at < relay_.accepted_at(query) &&
-                           loop_.now() - asked->opened_at >= config_.hedge_after;
+                           loop_.now() - asked->opened_at >= config_.hedge_after / 2;
     asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked);
@@ -135,11 +135,12 @@ void UpstreamPool::dial_another(std::size_t than) {
     }
 }
 
-/// An upstream in use stays at hand: the next query pays one round trip.
-void UpstreamPool::keep_warm(std::size_t upstream) {
+/// An upstream in use stays at hand: the next query pays one round trip. Where there is no room for
+/// those who ask nothing it is left at that.
+void UpstreamPool::keep_warm(std::size_t upstream, bool was_of_use) {
     if (!has_useful_connection(upstream) && !selector_.is_left_alone(upstream, loop_.now()) &&
         loop_.now() - upstreams_[upstream].used_at < config_.keep_warm &&
-        loop_.now() - race_.dialed_at(upstream) >= warm_pause) {
+        (was_of_use || loop_.now() - race_.dialed_at(upstream) >= warm_pause)) {
         dial(upstream, false);
     }
 }
