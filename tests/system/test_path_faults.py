@@ -40,7 +40,7 @@ class WithQueries(WithLabAndBackend):
 
 
 class OneUpstream(WithQueries):
-    def test_a_path_that_forgot_the_connection_costs_no_query_P11(self):
+    def test_a_path_that_forgot_the_connection_costs_no_query_P11_P166(self):
         """As a NAT that lost its entries: nothing comes back, neither answers nor RST."""
         self.start()
         for _ in range(3):
