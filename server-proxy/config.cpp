@@ -4,6 +4,7 @@
 #include "common/app/hop_options.hpp"
 #include "common/app/listening.hpp"
 #include "common/app/options.hpp"
+#include "server-proxy/config_checks.hpp"
 #include "server-proxy/resolv_conf.hpp"
 
 #include <spdlog/fmt/fmt.h>
@@ -146,45 +147,6 @@ void bind_early_data(app::OptionSet& options, Config& config) {
     );
 }
 
-void check_plain(const Config& config) {
-    if (config.starttls && config.listen_plain.empty()) {
-        throw ConfigError("--starttls: 'on' needs a --listen-plain to begin on");
-    }
-    if (config.starttls_legacy && !config.starttls) {
-        throw ConfigError("--starttls-legacy: 'on' needs --starttls on");
-    }
-}
-
-/// What one option alone cannot tell.
-void check_tls(const net::TlsServerSettings& tls) {
-    if (tls.certificate_files.empty() != tls.key_files.empty()) {
-        throw ConfigError(
-            tls.key_files.empty()
-                ? fmt::format(
-                      "--cert: {} needs its --key", app::in_quotes(tls.certificate_files.front())
-                  )
-                : fmt::format("--key: {} needs its --cert", app::in_quotes(tls.key_files.front()))
-        );
-    }
-    if (!tls.ocsp_files.empty() && tls.certificate_files.empty()) {
-        throw ConfigError(
-            fmt::format("--ocsp: {} needs its --cert", app::in_quotes(tls.ocsp_files.front()))
-        );
-    }
-    if (tls.early_data && !tls.ticket_keys_file.empty()) {
-        throw ConfigError(
-            "--early-data: 'on' does not go with --ticket-keys: another server with these keys "
-            "would "
-            "take a copy of what this one has taken"
-        );
-    }
-    if (tls.ticket_lifetime < 1s) {
-        throw ConfigError(fmt::format(
-            "--ticket-lifetime: {} is below 1s", app::format_duration(tls.ticket_lifetime)
-        ));
-    }
-}
-
 void bind_tcp(app::OptionSet& options, Config& config) {
     options.choice<bool>(
         "xot-only",
@@ -310,8 +272,7 @@ std::optional<Config> read_config(
     if (!options.read(argc, argv)) {
         return std::nullopt;
     }
-    check_tls(config.tls);
-    check_plain(config);
+    check(config);
     if (config.backends.empty()) {
         take_backends_from(resolv_conf, config);
     }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "server-proxy/config_checks.hpp"
+
+#include "common/app/options.hpp"
+#include "common/error.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+
+namespace dotpair::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+void check_plain(const Config& config) {
+    if (config.starttls && config.listen_plain.empty()) {
+        throw ConfigError("--starttls: 'on' needs a --listen-plain to begin on");
+    }
+    if (config.starttls_legacy && !config.starttls) {
+        throw ConfigError("--starttls-legacy: 'on' needs --starttls on");
+    }
+}
+
+void check_tls(const net::TlsServerSettings& tls) {
+    if (tls.certificate_files.empty() != tls.key_files.empty()) {
+        throw ConfigError(
+            tls.key_files.empty()
+                ? fmt::format(
+                      "--cert: {} needs its --key", app::in_quotes(tls.certificate_files.front())
+                  )
+                : fmt::format("--key: {} needs its --cert", app::in_quotes(tls.key_files.front()))
+        );
+    }
+    if (!tls.ocsp_files.empty() && tls.certificate_files.empty()) {
+        throw ConfigError(
+            fmt::format("--ocsp: {} needs its --cert", app::in_quotes(tls.ocsp_files.front()))
+        );
+    }
+    if (tls.early_data && !tls.ticket_keys_file.empty()) {
+        throw ConfigError(
+            "--early-data: 'on' does not go with --ticket-keys: another server with these keys "
+            "would "
+            "take a copy of what this one has taken"
+        );
+    }
+    if (tls.ticket_lifetime < 1s) {
+        throw ConfigError(fmt::format(
+            "--ticket-lifetime: {} is below 1s", app::format_duration(tls.ticket_lifetime)
+        ));
+    }
+}
+
+}  // namespace
+
+void check(const Config& config) {
+    check_tls(config.tls);
+    check_plain(config);
+}
+
+}  // namespace dotpair::server
