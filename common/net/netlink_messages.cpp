@@ -157,15 +157,16 @@ std::optional<NetworkEvent> read_event(const Message& message) {
     }
 }
 
-/// Errors that say there is no way; any other says that the question was not taken.
+/// Errors, negative as the kernel sends them, that say there is no way; any other says that the
+/// question was not taken. Never negated here: the smallest number has no counterpart.
 bool means_no_path(int error) {
     switch (error) {
-        case ENETUNREACH:
-        case EHOSTUNREACH:
-        case ENETDOWN:
-        case EADDRNOTAVAIL:
-        case EACCES:  // a route that prohibits
-        case EINVAL:  // one that swallows
+        case -ENETUNREACH:
+        case -EHOSTUNREACH:
+        case -ENETDOWN:
+        case -EADDRNOTAVAIL:
+        case -EACCES:  // a route that prohibits
+        case -EINVAL:  // one that swallows
             return true;
         default:
             return false;
@@ -175,7 +176,7 @@ bool means_no_path(int error) {
 policy::NetworkPath read_error(ConstBytes body) {
     const auto error = read<nlmsgerr>(body);
     policy::NetworkPath path;
-    path.exists = !error || !means_no_path(-error->error);
+    path.exists = !error || !means_no_path(error->error);
     return path;
 }
 
