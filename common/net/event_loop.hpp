@@ -41,6 +41,11 @@ public:
     /// The time, read once per turn.
     policy::TimePoint now();
 
+    /// A timer that was set to `at` has gone off. In a long turn now() may still be before it, and
+    /// a handler that believed that would set its timer to the past, over and over until the turn
+    /// ends.
+    void reached(policy::TimePoint at) { now_ = std::max(now(), at); }
+
     /// Uniform in 0 to 1, for jitter.
     double random_fraction();
     /// From a cryptographic generator: IDs towards a resolver (P-104).
