@@ -45,6 +45,9 @@ ServerWorker::ServerWorker(
           loop_.stop();
       }) {
     adapt_idle_time();
+    if (config.batches_turns) {
+        loop_.batch_turns();
+    }
 }
 
 ServerWorker::~ServerWorker() = default;
