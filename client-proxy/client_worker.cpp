@@ -34,7 +34,7 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 ClientWorker::ClientWorker(const Config& config, const Kept& kept)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config, kept),
+      pool_(UpstreamPool::on(loop_), relay_, *this, config, kept),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())

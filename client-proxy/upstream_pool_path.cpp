@@ -17,14 +17,14 @@ constexpr milliseconds min_grace{250};  // for a connection in doubt, after anot
 
 }  // namespace
 
-void UpstreamPool::on_sent(net::QueryConnection& connection) {
-    path_timer_.arm(connection.watch().next_look());
+void UpstreamPool::on_sent(net::QueryStream& connection) {
+    path_timer_->arm(connection.watch().next_look());
 }
 
 void UpstreamPool::look_at_paths() {
     std::vector<std::pair<std::uint32_t, policy::PathWatch::Change>> changes;
     for (Connection& connection : connections_) {
-        net::QueryConnection& stream = *connection.stream;
+        net::QueryStream& stream = *connection.stream;
         const auto due = stream.watch().next_look();
         if (stream.is_open() && due && *due <= loop_.now()) {
             const auto change =
@@ -45,7 +45,7 @@ void UpstreamPool::look_at_paths() {
         write_waiting();
     }
     for (const Connection& connection : connections_) {
-        path_timer_.arm(connection.stream->watch().next_look());
+        path_timer_->arm(connection.stream->watch().next_look());
     }
 }
 

@@ -23,7 +23,7 @@ constexpr double max_hedge_credit = 32;
 void UpstreamPool::watch_for_answer(QueryId query) {
     if (config_.hedge_after > policy::Duration::zero() && relay_.watch_for_answer(query)) {
         hedge_credit_ = std::min(hedge_credit_ + hedges_per_query, max_hedge_credit);
-        slow_timer_.arm(loop_.now() + config_.hedge_after);
+        slow_timer_->arm(loop_.now() + config_.hedge_after);
     }
 }
 
@@ -31,7 +31,7 @@ void UpstreamPool::look_at_slow_queries() {
     while (const auto query = relay_.first_watched()) {
         const policy::TimePoint due = relay_.accepted_at(*query) + config_.hedge_after;
         if (due > loop_.now()) {
-            slow_timer_.arm(due);
+            slow_timer_->arm(due);
             return;
         }
         relay_.watch_no_more(*query);
