@@ -72,7 +72,7 @@ class Template:
         return f"{printed} at {commit_of_programs()}" if self.name.startswith("dotpair") else printed
 
     def start(self, listener=None, **values):
-        """`listener`: a socket for it to take over, as systemd's socket activation hands it out."""
+        """`listener`: a socket for it to share, as systemd's socket activation hands it out."""
         directory = temporary_directory(self.name)
         for name, text in self.fields.get("files", {}).items():
             write(directory, name, fill(text, directory=directory, **values))
@@ -80,7 +80,7 @@ class Template:
         if listener is None:
             return Process(command, cwd=directory)
         number = listener.fileno()
-        activation = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        activation = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=dot exec "$@"'
         return Process(["bash", "-c", activation, "bash", *command], cwd=directory, inherited=[number])
 
     def upstreams(self, servers):
@@ -118,7 +118,7 @@ class RunningClient:
 
 class RealServer:
     """A DoT server in front of the lab's resolver; it can go and come back on the same port. `activated`:
-    its listening socket is held for it meanwhile."""
+    its listening socket is held for it, and two may share that for a while."""
 
     def __init__(self, template, place, address, certificate, backend_port, ticket_keys, activated=False):
         self.template, self.place = template, place
@@ -150,7 +150,13 @@ class RealServer:
         self.process.kill()
 
     def restart(self):
-        """As systemd does it: the new one is started when the old one has ended. Seconds without any."""
+        """Seconds without any server. As systemd does it, the new one is started when the old one has ended;
+        activated, as docs/faults.md has an upgrade done: the old one is told to end when the new one is there."""
+        if self._listener:
+            old = self.process
+            self.start()
+            old.stop()
+            return 0
         self.process.stop()
         begin = time.monotonic()
         self.start()
