@@ -27,7 +27,7 @@ import tomllib
 
 from harness.certificates import SERVER_NAME
 from harness.ports import free_port
-from harness.processes import Process, run, temporary_directory, wait_until
+from harness.processes import Process, run, start_activated, temporary_directory, wait_until
 from harness.resolvers import write
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -77,11 +77,7 @@ class Template:
         for name, text in self.fields.get("files", {}).items():
             write(directory, name, fill(text, directory=directory, **values))
         command = shlex.split(fill(self.fields["command"], directory=directory, **values))
-        if listener is None:
-            return Process(command, cwd=directory)
-        number = listener.fileno()
-        activation = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=dot exec "$@"'
-        return Process(["bash", "-c", activation, "bash", *command], cwd=directory, inherited=[number])
+        return start_activated(command, [listener], cwd=directory) if listener else Process(command, cwd=directory)
 
     def upstreams(self, servers):
         texts = [fill(self.fields["upstream"], address=server.address, tls_port=server.port, index=index,
