@@ -98,6 +98,9 @@ public:
     /// It is not in flight on that connection any more.
     void drop_copy(QueryId query, std::uint32_t connection);
 
+    /// Those on TCP, by the keepalive in what they are answered from now on (P-61).
+    void tell_apps_to_leave() { settings_.keepalive = 0; }
+
     /// False for a query that is known no more.
     bool is_known(QueryId query) { return queries_.find(query) != nullptr; }
 
@@ -220,9 +223,7 @@ private:
         bool is_padded = false;
     };
 
-    static bool is_repeatable(const Query& query) {
-        return query.opcode == dns::Opcode::query || query.opcode == dns::Opcode::notify;
-    }
+    static bool is_repeatable(const Query& query) { return policy::may_ask_twice(query.opcode); }
 
     static std::size_t take_padding_off(dns::Bytes message);
     static void add_opt_out(Query& query, dns::EditableMessage& message);

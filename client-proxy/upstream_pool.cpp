@@ -116,7 +116,7 @@ bool UpstreamPool::write(QueryId query) {
             return true;
         }
     }
-    return false;
+    return write_on_leaving(query);
 }
 
 /// False when it is there already, or its ID is not free.
@@ -157,7 +157,7 @@ void UpstreamPool::write_waiting() {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
             std::ranges::none_of(connections_, [](const Connection& connection) {
-                return connection.can_take(policy::Company::shared);
+                return connection.can_take(policy::Company::shared) || connection.leaving_until;
             });
         if (nobody_can) {
             break;
@@ -220,6 +220,7 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
         keep_spare(peer);
         write_hedges();
         retire_outdated();
+        retire_leaving();
     }
 }
 
@@ -248,15 +249,22 @@ bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     // One that has been told to end stays so, whatever its answers say.
-    if (told && !find(connection).is_outdated && !connection.is_retiring()) {
-        connection.limit_idle_time(*told);
+    Connection& asked = find(connection);
+    if (told && !asked.is_outdated && !asked.leaving_until && !connection.is_retiring()) {
+        const bool is_news = connection.has_answered() && !asked.suspects;
+        if (*told == policy::Duration::zero() && is_news) {
+            told_to_leave(asked);
+        } else {
+            connection.limit_idle_time(*told);
+        }
     }
     return true;
 }
 
 void UpstreamPool::on_answers_end() {
     handler_.on_answers_end();
-    if (is_anybody_waiting()) {
+    retire_leaving();
+    if (is_anybody_waiting() || is_replacement_wanted()) {
         write_waiting();
     }
     drop_used_up();

@@ -142,6 +142,8 @@ private:
         bool sent_early = false;
         bool has_opened = false;
         bool is_outdated = false;  // since the network changed
+        /// The peer told it to end: it is asked while there is no other, up to then.
+        std::optional<policy::TimePoint> leaving_until;
         policy::TimePoint dialed_at{};
         policy::TimePoint opened_at{};
         policy::TimePoint answered_at{};
@@ -155,10 +157,12 @@ private:
         bool is_in_doubt() const { return doubted_since != policy::TimePoint::max(); }
 
         /// Fit for more queries, at once or in a while.
-        bool is_useful() const { return !stream->is_retiring() && !is_in_doubt(); }
+        bool is_useful() const {
+            return !stream->is_retiring() && !is_in_doubt() && !leaving_until;
+        }
 
         bool can_take(policy::Company company) const {
-            return !is_in_doubt() && would_take(company);
+            return !is_in_doubt() && !leaving_until && would_take(company);
         }
 
         bool would_take(policy::Company company) const {
@@ -176,6 +180,11 @@ private:
     bool write(QueryId query);
     bool write_on(Connection& connection, QueryId query);
     bool write_in_turn(QueryId query);
+    bool write_on_leaving(QueryId query);
+    void told_to_leave(Connection& connection);
+    void retire_leaving();
+    bool is_replaced(std::size_t upstream) const;
+    bool is_replacement_wanted() const;
     void measure(std::size_t upstream);
     void dial_all();
     std::pair<bool, std::size_t> rank(std::size_t upstream);

@@ -38,7 +38,7 @@ void UpstreamPool::on_disconnected(
 ) {
     handler_.on_answers_end();  // what was answered before goes out while its bytes are there
     Connection lost = take(connection);
-    lost.was_in_doubt = lost.is_in_doubt();
+    lost.was_in_doubt = lost.is_in_doubt() || lost.leaving_until;
     const std::shared_ptr<net::QueryStream> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
     race_at_ = {};

@@ -22,7 +22,7 @@ constexpr milliseconds spare_pause{30};  // between attempts at a spare
 }  // namespace
 
 void UpstreamPool::dial_for_waiting() {
-    if (relay_.first_waiting()) {
+    if (relay_.first_waiting() || is_replacement_wanted()) {
         race();
     }
     if (relay_.first_suspect()) {

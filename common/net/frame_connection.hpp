@@ -188,6 +188,10 @@ public:
         settings_.admission.reset();
     }
 
+    /// As close(), for a process that is about to end: where the kernel has taken all, the FIN goes
+    /// at once, the peer's is not waited for, and what was admitted is freed before it returns.
+    void close_in_haste();
+
     /// For what nobody wants any more: what waits is not written, what arrives is refused (RST). No
     /// call of the handler follows.
     void abort() { destroy(); }
