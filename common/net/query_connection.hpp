@@ -121,6 +121,9 @@ public:
     /// How long it has carried no message.
     policy::Duration idle_time() const { return stream_->idle_time(); }
 
+    /// As for FrameConnection. REQUIRES: is_open().
+    policy::Duration unfinished_for() const { return stream_->unfinished_for(); }
+
     TlsFacts tls_facts() const { return stream_->tls_facts(); }
 
     /// As for FrameConnection.
