@@ -59,7 +59,7 @@ net::StreamFrontend::Settings ClientWorker::stream_settings() {
     settings.connection.queued_bytes = config_.queued_bytes;
     settings.connection.counters = &tcp_connections_;
     settings.connections = config_.tcp_clients;
-    settings.queries_per_connection = config_.queries_per_connection;
+    settings.queries_per_connection = config_.tcp_client_queries;
     return settings;
 }
 

@@ -178,7 +178,9 @@ bool UpstreamPool::is_anybody_waiting() const {
 
 void UpstreamPool::on_connected(net::QueryStream& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
-    selector_.worked(connection.peer());
+    if (!upstream.sends_garbage) {
+        selector_.worked(connection.peer());
+    }
     hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
     connection.look_at_path(upstream.ack_delay, {});
@@ -225,27 +227,23 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
 }
 
 bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
-    QueryRelay::Unmatched why{};
-    const auto query = relay_.match_answer(connection.ids(), answer, why);
+    const QueryRelay::Match match = relay_.match_answer(connection.ids(), answer);
+    using Kind = QueryRelay::Match::Kind;
     Connection& from = find(connection);
-    if (query || why == QueryRelay::Unmatched::late) {
-        from.answered_at = loop_.now();
-        if (from.is_in_doubt() && !connection.watch().is_in_doubt()) {
-            doubt_ended(from);  // it had only stalled
-        }
+    if (match.kind != Kind::answer && match.kind != Kind::late) {
+        note_garbage(from, answer, match);
+        return false;
     }
-    if (!query) {
+    note_answer(from);
+    if (match.kind == Kind::late) {
         counters_.unmatched.add();
-        if (const auto spoiled = relay_.spoiled_by(connection.ids(), answer)) {
-            ask_again(connection.peer(), *spoiled);
-        }
         return false;
     }
     if (from.suspects) {
         from.suspects->answered();
     }
-    take_back_others(*query, from.number);
-    handler_.on_answer(*query, answer);
+    take_back_others(match.query, from.number);
+    handler_.on_answer(match.query, answer);
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     // One that has been told to end stays so, whatever its answers say.

@@ -132,6 +132,7 @@ private:
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
+        bool sends_garbage = false;  // until it answers
     };
 
     struct Connection {
@@ -149,6 +150,8 @@ private:
         policy::TimePoint answered_at{};
         policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
         std::size_t silent_queries = 0;                              // slow ones in a row
+        std::size_t garbage_in_a_row = 0;
+        policy::TimePoint garbage_at = policy::TimePoint::min();  // the last
         bool was_in_doubt = false;  // when it ended: no query is to blame
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
@@ -256,8 +259,13 @@ private:
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
     void look_at_slow(QueryId query);
-    void ask_again(std::size_t upstream, QueryId query);
-    void stall_began(Connection& connection);
+    void stall_began(Connection& connection, const char* reason);
+
+    void note_answer(Connection& from);
+    void note_garbage(Connection& from, dns::ConstBytes garbage, const QueryRelay::Match& match);
+    void ask_again(Connection& spoiled, QueryId query);
+    void make_way(QueryId query);
+    bool may_be_spoiled(const Connection& asked, QueryId query);
     void hedge(QueryId query, std::size_t asked);
     bool write_hedge(QueryId query, std::size_t asked);
     void write_hedges();

@@ -192,18 +192,22 @@ void UpstreamPool::failed(std::size_t upstream, const std::string& reason) {
 
 dns::ErrorReason UpstreamPool::abandon(QueryId query) {
     bool was_asked = false;
+    const bool was_spoiled = relay_.was_spoiled(query);
     while (const auto written = relay_.written(query)) {
         take_back(query, *written);
         if (Connection* const connection = find(written->connection)) {
             was_asked = true;
-            reason_text_ =
-                "no answer from upstream " + upstreams_[connection->stream->peer()].label;
+            reason_text_ = (was_spoiled ? "garbage from upstream " : "no answer from upstream ") +
+                           upstreams_[connection->stream->peer()].label;
             replace_if_sick(*connection->stream);
         }
     }
     if (was_asked) {
         tidy_->arm(loop_.now());
-        return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
+        return {
+            dns::Rcode::servfail,
+            was_spoiled ? dns::extended_error::invalid_data : dns::extended_error::network_error,
+            reason_text_};
     }
     return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()};
 }

@@ -71,6 +71,8 @@ public:
         return stream_ ? stream_->is_unproven() : race_loss_.is_unproven;
     }
 
+    policy::Duration unfinished_for() const override { return stream_->unfinished_for(); }
+
     std::optional<policy::TransportFailure> upgrade_failure() const override {
         return stream_ ? stream_->upgrade_failure() : race_loss_.upgrade_failure;
     }

@@ -113,6 +113,9 @@ public:
     /// How long it has carried no message.
     virtual policy::Duration idle_time() const = 0;
 
+    /// As for FrameConnection. REQUIRES: is_open().
+    virtual policy::Duration unfinished_for() const = 0;
+
     virtual TlsFacts tls_facts() const = 0;
 
     /// As for FrameConnection.

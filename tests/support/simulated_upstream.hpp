@@ -96,6 +96,8 @@ public:
 
     policy::Duration idle_time() const override { return clock_.now() - used_at_; }
 
+    policy::Duration unfinished_for() const override { return {}; }
+
     net::TlsFacts tls_facts() const override {
         return {"TLSv1.3", "simulated", "dot", false, {}, {}};
     }
