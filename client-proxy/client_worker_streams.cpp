@@ -66,7 +66,7 @@ void ClientWorker::on_client_displaced() {
 }
 
 void ClientWorker::on_last_client_closed() {
-    finish_draining();
+    drain_.look();
 }
 
 std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t attempt) {
@@ -78,7 +78,7 @@ void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& r
 }
 
 void ClientWorker::on_last_transfer_ended() {
-    finish_draining();
+    drain_.look();
 }
 
 net::ClientConnection* ClientWorker::find_client(policy::SlotId id) {

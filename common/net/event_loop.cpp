@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/event_loop.hpp"
 
+#include "common/net/deadline_timer.hpp"
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <openssl/rand.h>
@@ -101,10 +103,10 @@ std::optional<policy::TimePoint> EventLoop::pause_end() {
                          : std::max(held_until_, batch_pause_end_.value_or(held_until_));
 }
 
-/// To look whether more is ready is a system call. Where turn after turn had one message alone, the
+/// To look whether more is ready is a system call. Where turn after turn had one thing to do, the
 /// next wait for work does it as well.
 bool EventLoop::expects_more() const {
-    return messages_ > 1 || lone_turns_ < enough_lone_turns || turn_ % enough_lone_turns == 0;
+    return lone_turns_ < enough_lone_turns || turn_ % enough_lone_turns == 0;
 }
 
 /// What was ready up to now. What becomes ready meanwhile is for the next turn, or one under load
@@ -140,7 +142,7 @@ void EventLoop::take_turn() {
 }
 
 void EventLoop::plan_pause(std::size_t handlers) {
-    lone_turns_ = handlers > 1 || messages_ > 1 ? 0 : lone_turns_ + 1;
+    lone_turns_ = handlers > 1 ? 0 : lone_turns_ + 1;
     batch_pause_end_.reset();
     if (batch_delay_ && handlers > 0) {
         batch_delay_->handled(messages_, now());
@@ -165,6 +167,10 @@ void EventLoop::stop() {
 
 void EventLoop::post(std::function<void()> what) {
     boost::asio::post(context_, std::move(what));
+}
+
+std::unique_ptr<EventLoop::Alarm> EventLoop::make_alarm(std::function<void()> on_due) {
+    return std::make_unique<DeadlineTimer>(*this, std::move(on_due));
 }
 
 void EventLoop::destroy_later(std::shared_ptr<void> what) {

@@ -4,7 +4,7 @@
 #include "common/dns/wire.hpp"
 #include "common/net/datagram_buffers.hpp"
 #include "common/policy/batch_delay.hpp"
-#include "common/policy/clock.hpp"
+#include "common/policy/timekeeper.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -36,14 +36,14 @@ public:
 /// and batch_turns() say: then the whole loop pauses, for less than a millisecond. That is a system
 /// call, where a timer would be three. Thread: run() and everything it calls stay on one thread;
 /// stop() and post() may come from any.
-class EventLoop {
+class EventLoop final : public policy::Timekeeper {
 public:
     EventLoop();
 
     boost::asio::io_context& context() { return context_; }
 
     /// The time, read once per turn.
-    policy::TimePoint now();
+    policy::TimePoint now() override;
 
     /// A timer that was set to `at` has gone off. In a long turn now() may still be before it, and
     /// a handler that believed that would set its timer to the past, over and over until the turn
@@ -51,9 +51,9 @@ public:
     void reached(policy::TimePoint at) { now_ = std::max(now(), at); }
 
     /// Uniform in 0 to 1, for jitter.
-    double random_fraction();
+    double random_fraction() override;
     /// From a cryptographic generator: IDs towards a resolver (P-104).
-    std::uint16_t random_id();
+    std::uint16_t random_id() override;
 
     /// Buffers for the call at hand; whoever is called next may overwrite them.
     dns::Bytes receive_buffer() { return receive_buffer_; }
@@ -90,7 +90,9 @@ public:
 
     /// For what may be in the middle of a call of its own: lets it go once the loop has come back
     /// to itself; at the latest with the loop. REQUIRES: it has nothing left to write.
-    void destroy_later(std::shared_ptr<void> what);
+    void destroy_later(std::shared_ptr<void> what) override;
+
+    std::unique_ptr<Alarm> make_alarm(std::function<void()> on_due) override;
 
 private:
     void take_turn();
@@ -109,7 +111,7 @@ private:
     policy::TimePoint now_;
     bool is_mark_posted_ = false;
     std::size_t messages_ = 0;    // in this turn
-    std::size_t lone_turns_ = 0;  // the last ones, which had one message at most
+    std::size_t lone_turns_ = 0;  // the last ones, which had one thing to do
     std::optional<policy::BatchDelay> batch_delay_;
     std::optional<policy::TimePoint> batch_pause_end_;
     policy::TimePoint held_until_;
