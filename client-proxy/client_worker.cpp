@@ -34,7 +34,7 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 ClientWorker::ClientWorker(const Config& config, const Kept& kept)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config, kept),
+      pool_(UpstreamPool::on(loop_), relay_, *this, config, kept),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
@@ -59,7 +59,7 @@ net::StreamFrontend::Settings ClientWorker::stream_settings() {
     settings.connection.queued_bytes = config_.queued_bytes;
     settings.connection.counters = &tcp_connections_;
     settings.connections = config_.tcp_clients;
-    settings.queries_per_connection = config_.queries_per_connection;
+    settings.queries_per_connection = config_.tcp_client_queries;
     return settings;
 }
 

@@ -164,6 +164,11 @@ public:
     /// How long it has carried no message.
     policy::Duration idle_time() const { return loop_.now() - active_at_; }
 
+    /// How long a message that arrives has been on its way; zero while none is.
+    policy::Duration unfinished_for() const {
+        return is_message_due() ? loop_.now() - frame_began_ : policy::Duration::zero();
+    }
+
     /// A busy connection has queries to answer or to be answered: the idle clock stands still.
     void set_busy(bool busy);
 

@@ -20,6 +20,10 @@ class Request:
         self.reply = send
         self._stream = stream
 
+    def reply_raw(self, data):
+        """Octets that need not be a frame, on the TCP connection it came on."""
+        self._stream.sendall(data)
+
     def end(self):
         """Ends the TCP connection it came on, behind what was answered."""
         self._stream.shutdown(socket.SHUT_RDWR)
