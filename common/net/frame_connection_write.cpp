@@ -5,6 +5,7 @@
 #include <boost/asio/socket_base.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -177,6 +178,21 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
     return true;
 }
 
+/// Moves what is left at most as often as that much was sent.
+void FrameConnection::unsent_taken(std::size_t size) {
+    unsent_begin_ += size;
+    if (unsent_begin_ == unsent_.size()) {
+        unsent_ = {};
+        unsent_begin_ = 0;
+        active_at_ = loop_.now();  // only now has the last message left
+    } else if (unsent_begin_ > unsent_size()) {
+        unsent_.erase(
+            unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_begin_)
+        );
+        unsent_begin_ = 0;
+    }
+}
+
 void FrameConnection::arm_write() {
     if (write_armed_) {
         return;
@@ -187,11 +203,32 @@ void FrameConnection::arm_write() {
         boost::asio::socket_base::wait_write,
         [self = shared_from_this()](const boost::system::error_code& error) {
             self->write_armed_ = false;
-            if (!error) {
+            if (!error && self->forget_writability()) {
                 self->on_writable();
             }
         }
     );
+}
+
+/// Once it has waited for a socket to be writable, the reactor asks for that with every wait, and
+/// is told at once: a wake-up for nothing with each message. It forgets when it is told of the
+/// socket anew. False when the connection is gone.
+bool FrameConnection::forget_writability() {
+    if (state_ == State::closed) {
+        return false;
+    }
+    boost::system::error_code error;
+    const auto protocol = socket_.local_endpoint(error).protocol();
+    const int handle = socket_.release(error);  // ends a wait to read, which is begun again
+    if (error) {
+        return true;
+    }
+    socket_.assign(protocol, handle, error);
+    if (error) {
+        ::close(handle);
+        fail(error.message());
+    }
+    return !error;
 }
 
 void FrameConnection::on_writable() {
@@ -200,14 +237,10 @@ void FrameConnection::on_writable() {
     }
     if (!unsent_.empty()) {
         std::size_t sent = 0;
-        if (!send_now(unsent_, sent)) {
+        if (!send_now(dns::ConstBytes(unsent_).subspan(unsent_begin_), sent)) {
             return;
         }
-        unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
-        if (unsent_.empty()) {
-            unsent_ = {};
-            active_at_ = loop_.now();  // only now has the last message left
-        }
+        unsent_taken(sent);
     }
     if (carries_messages()) {
         write_frames();
