@@ -94,6 +94,12 @@ public:
     /// As for FrameConnection.
     bool was_answered() const { return stream_ && stream_->was_answered(); }
 
+    bool said_hello_in_syn() const { return stream_ && stream_->said_hello_in_syn(); }
+
+    /// From on_disconnected() on. Of several addresses: refused where one of them was, and none
+    /// opened.
+    policy::ConnectionEnd ending() const { return stream_ ? stream_->ending() : race_loss_.ending; }
+
     /// It has been of use to somebody.
     bool has_answered() const { return has_answered_; }
 
