@@ -185,6 +185,14 @@ void bind_limits(app::OptionSet& options, Config& config) {
         "TLS connections per worker and upstream, transfers not counted"
     );
     options.count(
+        "spare-connections",
+        config.spare_connections,
+        64,
+        "kept at most beside the one in use while an upstream ends connections in the middle of "
+        "work; "
+        "none where there may be one connection alone"
+    );
+    options.count(
         "queries-per-connection",
         config.queries_per_connection,
         65536,

@@ -59,7 +59,8 @@ int DatagramBuffers::receive(int socket) {
     for (std::size_t index = 0; index < headers_->used; ++index) {
         headers_->reset(index);
     }
-    const int received = ::recvmmsg(socket, headers_->messages.data(), batch, 0, nullptr);
+    const int received =
+        ::recvmmsg(socket, headers_->messages.data(), batch, MSG_DONTWAIT, nullptr);
     headers_->used = received > 0 ? static_cast<std::size_t>(received) : 0;
     return received;
 }

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -46,7 +47,7 @@ void FrameConnection::connect(const Endpoint& peer) {
                 return;
             }
             if (failure) {
-                self->fail("connect: " + failure.message());
+                self->fail(failure.value());
             } else if (is_fast && net::is_connecting(self->socket_.native_handle())) {
                 self->put_hello_into_syn();
             } else if (self->forget_writability()) {
@@ -60,8 +61,9 @@ void FrameConnection::connect(const Endpoint& peer) {
 /// Nothing has been sent yet. The connection goes on connecting until the SYN is answered, so that
 /// what goes wrong until then is told as what it is.
 void FrameConnection::put_hello_into_syn() {
+    said_hello_in_syn_ = true;
     tls_->write_to(loop_.send_buffer());
-    send_early();
+    send_early_in_syn();
     const TlsSession::Progress progress = tls_->handshake();
     transmit();
     if (state_ != State::connecting) {
@@ -78,7 +80,7 @@ void FrameConnection::put_hello_into_syn() {
                 return;
             }
             if (const int error = take_error(self->socket_.native_handle()); error != 0) {
-                self->fail("connect: " + std::string(std::strerror(error)));
+                self->fail(error);
                 return;
             }
             self->was_answered_ = true;
@@ -220,6 +222,16 @@ void FrameConnection::fail(const std::string& reason) {
     if (handler != nullptr) {
         handler->on_closed(reason);
     }
+}
+
+/// What the kernel says.
+void FrameConnection::fail(int error) {
+    if (error == ECONNREFUSED || error == ECONNRESET) {
+        ending_ =
+            state_ == State::open ? policy::ConnectionEnd::reset : policy::ConnectionEnd::refused;
+    }
+    const std::string reason = std::strerror(error);
+    fail(state_ == State::connecting ? "connect: " + reason : reason);
 }
 
 void FrameConnection::destroy() {

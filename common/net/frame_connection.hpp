@@ -6,6 +6,7 @@
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
 #include "common/net/tls_upgrade.hpp"
+#include "common/policy/connection_end.hpp"
 #include "common/policy/outbox.hpp"
 #include "common/policy/path_watch.hpp"
 
@@ -50,6 +51,7 @@ public:
 
         /// A client's, before its handshake: up to `octets` of frames may be put into outbox().
         /// They leave with the ClientHello, and the network may show them to the server twice.
+        /// Called again while there is room and some were put there.
         virtual void on_early_room(std::size_t /*octets*/) {}
 
         /// The server threw those away; on_open() follows.
@@ -101,6 +103,12 @@ public:
 
     /// A connect() that got as far as the peer's TCP, whatever came after.
     bool was_answered() const { return was_answered_; }
+
+    /// From on_end_of_stream() or on_closed() on.
+    policy::ConnectionEnd ending() const { return ending_; }
+
+    /// A connect() that put the ClientHello into its SYN.
+    bool said_hello_in_syn() const { return said_hello_in_syn_; }
 
     /// Frames to write. Call write_soon() after adding; what is added before open waits for it.
     policy::Outbox& outbox() { return outbox_; }
@@ -193,6 +201,8 @@ private:
     bool forget_writability();
     void put_hello_into_syn();
     void send_early();
+    void send_early_in_syn();
+    bool write_early_record(std::size_t size);
     bool read_early();
     void deliver_early(dns::Bytes bytes);
     void count_early();
@@ -232,6 +242,7 @@ private:
     void report_sent();
 
     void fail(const std::string& reason);
+    void fail(int error);
     void finish_politely();
     void destroy();
     void schedule();
@@ -275,6 +286,8 @@ private:
     bool is_early_ = false;  // handshaking, with messages of a client's early data
     bool early_counted_ = false;
     bool was_answered_ = false;
+    bool said_hello_in_syn_ = false;
+    policy::ConnectionEnd ending_ = policy::ConnectionEnd::broken;
     bool read_armed_ = false;
     bool write_armed_ = false;
     bool paused_ = false;
@@ -293,6 +306,7 @@ private:
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
     std::size_t unsent_begin_ = 0;      // but for so much of it
+    std::uint64_t encrypted_ = 0;       // octets of frames
     std::uint64_t sent_ = 0;            // octets that it took
     std::uint64_t sent_told_ = 0;       // to the handler
 

@@ -43,7 +43,7 @@ void FrameConnection::on_readable() {
         const dns::Bytes room = loop_.receive_buffer();
         const ssize_t size = ::recv(socket_.native_handle(), room.data(), room.size(), 0);
         if (size < 0 && errno != EAGAIN && errno != EINTR) {
-            fail(std::strerror(errno));
+            fail(errno);
             return;
         }
         if (size < 0) {
@@ -232,6 +232,7 @@ void FrameConnection::end_of_stream() {
                                          : "closed by the peer during the handshake"
         );
     } else if (handler_ != nullptr) {
+        ending_ = policy::ConnectionEnd::orderly;
         handler_->on_end_of_stream();
     }
 }

@@ -15,6 +15,25 @@ namespace dotpair::net {
 namespace {
 constexpr std::size_t record_size = 16 * 1024;
 constexpr std::size_t max_encrypted_at_once = 16 * record_size;
+
+/// A new connection may send some ten segments and then waits a round trip for the next: what is
+/// read of a record that did not fit is nothing. So the first records are small.
+constexpr std::size_t small_records_until = 64 * 1024;
+constexpr std::size_t small_record = 4 * 1024;
+
+/// The size of as many whole frames as fit, and of one at least.
+std::size_t whole_frames(dns::ConstBytes frames, std::size_t room) {
+    std::size_t size = 0;
+    while (size < frames.size()) {
+        const std::size_t end = size + dns::frame_header_size + dns::read_u16(&frames[size]);
+        if (size > 0 && end > room) {
+            break;
+        }
+        size = end;
+    }
+    return size;
+}
+
 }  // namespace
 
 void FrameConnection::write_soon() {
@@ -73,7 +92,7 @@ void FrameConnection::write_frames() {
         }
         dns::ConstBytes frames = outbox_.frames();
         std::size_t taken = 0;
-        if (fills_records() && frames.size() > record_size) {
+        if (fills_records() && frames.size() > record_size && encrypted_ >= small_records_until) {
             frames = frames.first(frames.size() / record_size * record_size);
         }
         if (tls_) {
@@ -129,12 +148,15 @@ std::size_t FrameConnection::encrypt(dns::ConstBytes frames) {
     while (taken < frames.size() && taken < max_encrypted_at_once) {
         std::size_t size = std::min(frames.size() - taken, max_encrypted_at_once);
         if (settings_.one_message_per_record) {
-            size = dns::frame_header_size + dns::read_u16(&frames[taken]);
+            size = whole_frames(frames.subspan(taken), 0);
+        } else if (encrypted_ < small_records_until) {  // no frame has been cut yet
+            size = whole_frames(frames.subspan(taken), small_record);
         }
         if (!tls_->write(frames.subspan(taken, size))) {
             return 0;
         }
         taken += size;
+        encrypted_ += size;
         settings_.counters->records_out.add((size + record_size - 1) / record_size);
     }
     return taken;
@@ -163,8 +185,7 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
             continue;
         }
         if (size < 0 && errno != EAGAIN) {
-            const std::string reason = std::strerror(errno);
-            fail(state_ == State::connecting ? "connect: " + reason : reason);
+            fail(errno);
             return false;
         }
         if (size < 0) {

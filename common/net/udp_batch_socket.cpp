@@ -208,11 +208,12 @@ std::size_t UdpBatchSocket::send_from(std::size_t first, bool& may_wait) {
     }
     const auto size = static_cast<unsigned>(count);
     const int socket = socket_.native_handle();
-    int sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
+    // Not left to the socket's mode, which others may set where they hold it as well.
+    int sent = ::sendmmsg(socket, headers.messages.data(), size, MSG_DONTWAIT);
     const bool is_old_news = sent < 0 && errno == ECONNREFUSED;  // of an earlier datagram
     const bool is_full = sent < 0 && (errno == EAGAIN || errno == ENOBUFS);
     if (is_old_news || (is_full && std::exchange(may_wait, false) && wait_until_writable(socket))) {
-        sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
+        sent = ::sendmmsg(socket, headers.messages.data(), size, MSG_DONTWAIT);
     }
     if (sent > 0) {
         return static_cast<std::size_t>(sent);

@@ -84,6 +84,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"workers", "-1"},
     {"workers", ""},
     {"connections-per-upstream", "2x"},
+    {"spare-connections", "65"},
     {"queries-per-connection", "65537"},
     {"queries", "18446744073709551616"},
     {"tcp-clients", "many"},
@@ -191,6 +192,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "1h",
         "--connections-per-upstream",
         "4",
+        "--spare-connections",
+        "9",
         "--queries-per-connection",
         "65536",
         "--queries",
@@ -253,6 +256,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.hedge_after == 0s);
     CHECK(config.tcp_idle_timeout == 1h);
     CHECK(config.connections_per_upstream == 4);
+    CHECK(config.spare_connections == 9);
     CHECK(config.queries_per_connection == 65536);
     CHECK(config.queries == 7);
     CHECK(config.tcp_clients == 8);
@@ -281,7 +285,7 @@ TEST_CASE("The client's help lists each option, and each has a bad value here", 
         known.insert(name);
     }
     CHECK(test::options_in(help) == known);
-    CHECK(help.find("[default: 4500ms]") != std::string::npos);
+    CHECK(help.find("[default: 4950ms]") != std::string::npos);
     CHECK(help.find("[default: strict]") != std::string::npos);
     CHECK(help.find("[default: 1MiB]") != std::string::npos);
 }
