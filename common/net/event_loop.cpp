@@ -17,9 +17,6 @@
 
 namespace dotpair::net {
 namespace {
-constexpr std::size_t receive_size = 64 * 1024;
-// What one receive decrypts to, and one more record, so that the last always has room.
-constexpr std::size_t plain_size = receive_size + 32 * 1024;
 constexpr std::size_t max_handlers_per_turn = 64;
 constexpr std::size_t enough_lone_turns = 8;
 constexpr std::size_t random_batch = 256;
@@ -34,7 +31,12 @@ void sleep_until(policy::TimePoint end) {
 }
 }  // namespace
 
-EventLoop::EventLoop() : receive_buffer_(receive_size), plain_buffer_(plain_size) {}
+// NOLINTBEGIN(modernize-avoid-c-arrays)
+EventLoop::EventLoop()
+    : receive_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(receive_size)),
+      plain_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(plain_size)) {}
+
+// NOLINTEND(modernize-avoid-c-arrays)
 
 policy::TimePoint EventLoop::now() {
     if (!now_is_known_) {
