@@ -72,6 +72,9 @@ UpstreamPool::UpstreamPool(
              {},
              {},
              {},
+             {},
+             {},
+             {},
              {}}
         );
         const std::size_t index = upstreams_.size() - 1;
@@ -97,7 +100,8 @@ void UpstreamPool::send(QueryId query) {
 bool UpstreamPool::write(QueryId query) {
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
-        if (connection.can_take(company) && write_on(connection, query)) {
+        if (connection.can_take(company) && !leaves_to_another(connection) &&
+            write_on(connection, query)) {
             look_for_better(connection);  // it may move
             return true;
         }
@@ -229,6 +233,7 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     if (from.suspects) {
         from.suspects->answered();
     }
+    learn_from_copies(*query, from);
     take_back_others(*query, from.number);
     handler_.on_answer(*query, answer);
     hosts_.used(connection.peer());

@@ -173,13 +173,13 @@ void UpstreamPool::close_losers(std::size_t winner) {
 }
 
 /// While connections to an upstream get lost with queries on them there are two: those queries need
-/// not wait for another handshake.
+/// not wait for another handshake. So are there for bursts.
 void UpstreamPool::keep_spare(std::size_t upstream) {
     const policy::TimePoint now = loop_.now();
-    const bool is_wanted = upstreams_[upstream].shaky_until > now && relay_.size() > 0 &&
-                           config_.connections_per_upstream > 1 &&
-                           !selector_.is_left_alone(upstream, now) &&
-                           now - race_.dialed_at(upstream) >= spare_pause;
+    const bool is_wanted =
+        (upstreams_[upstream].shaky_until > now || upstreams_[upstream].bursty_until > now) &&
+        relay_.size() > 0 && config_.connections_per_upstream > 1 &&
+        !selector_.is_left_alone(upstream, now) && now - race_.dialed_at(upstream) >= spare_pause;
     if (!is_wanted) {
         return;
     }
@@ -188,7 +188,8 @@ void UpstreamPool::keep_spare(std::size_t upstream) {
     std::size_t retiring = 0;
     for (const Connection& connection : connections_) {
         if (!connection.suspects && connection.stream->peer() == upstream) {
-            ++(!connection.is_useful() ? retiring : connection.stream->is_open() ? open : dialing);
+            const bool is_useful = connection.is_useful() || may_recover(connection);
+            ++(!is_useful ? retiring : connection.stream->is_open() ? open : dialing);
         }
     }
     if (open == 1 && dialing == 0 && open + retiring < 2 * config_.connections_per_upstream) {

@@ -101,15 +101,18 @@ public:
 
     const policy::PathWatch& watch() const { return watch_; }
 
-    /// See PathWatch. REQUIRES: is_open().
+    /// See PathWatch and PathFacts. REQUIRES: is_open().
     policy::PathWatch::Change look_at_path(
-        policy::LearnedAckDelay& ack_delay, policy::Duration lateness = {}
+        policy::LearnedAckDelay& ack_delay, bool is_lossy = false, policy::Duration lateness = {}
     );
 
     /// Something that was sent is not acknowledged.
     bool is_unacknowledged();
 
     policy::Outbox& outbox() { return stream_->outbox(); }
+
+    /// See FrameConnection.
+    std::size_t recent_octets() { return stream_->recent_octets(); }
 
     /// After frames were put into outbox() or IDs abandoned: writes, and keeps the idle clock.
     void queries_changed();
