@@ -35,7 +35,7 @@ void UpstreamPool::expect_answers(Connection& connection) {
     if (is_lossy(connection.stream->peer())) {
         const policy::TimePoint due = loop_.now() + connection.stream->watch().patience();
         connection.answer_due = std::min(connection.answer_due, due);
-        path_timer_.arm(connection.answer_due);
+        path_timer_->arm(connection.answer_due);
     }
 }
 
@@ -81,9 +81,9 @@ bool UpstreamPool::has_lost_answers(Connection& connection) {
     if (!take_overdue(connection, overdue) || !has_other(connection)) {
         return false;
     }
-    net::QueryConnection& stream = *connection.stream;
+    net::QueryStream& stream = *connection.stream;
     Upstream& upstream = upstreams_[stream.peer()];
-    const auto change = stream.look_at_path(upstream.ack_delay, true);
+    const auto change = stream.look_at_path(upstream.ack_delay, true, {});
     note_hole(connection);
     if (change != policy::PathWatch::Change::none || connection.hole_at > connection.answered_at) {
         return true;

@@ -17,13 +17,13 @@ constexpr milliseconds min_grace{250};  // for a connection in doubt, after anot
 
 }  // namespace
 
-void UpstreamPool::on_sent(net::QueryConnection& connection) {
-    path_timer_.arm(connection.watch().next_look());
+void UpstreamPool::on_sent(net::QueryStream& connection) {
+    path_timer_->arm(connection.watch().next_look());
     expect_answers(find(connection));
 }
 
 policy::PathWatch::Change UpstreamPool::look_at_path(Connection& connection) {
-    net::QueryConnection& stream = *connection.stream;
+    net::QueryStream& stream = *connection.stream;
     auto change = policy::PathWatch::Change::none;
     const auto due = stream.watch().next_look();
     if (due && *due <= loop_.now()) {
@@ -60,9 +60,9 @@ void UpstreamPool::look_at_paths() {
         keep_spare(upstream);
     }
     for (const Connection& connection : connections_) {
-        path_timer_.arm(connection.stream->watch().next_look());
+        path_timer_->arm(connection.stream->watch().next_look());
         if (connection.answer_due != policy::TimePoint::max()) {
-            path_timer_.arm(connection.answer_due);
+            path_timer_->arm(connection.answer_due);
         }
     }
 }
@@ -80,7 +80,8 @@ void UpstreamPool::doubt_began(Connection& connection) {
 bool UpstreamPool::is_in_good_hands(QueryId query) {
     return std::ranges::any_of(relay_.copies(query), [this](const QueryRelay::Written& copy) {
         const Connection* const connection = find(copy.connection);
-        return connection != nullptr && connection->has_opened && !connection->is_in_doubt();
+        return connection != nullptr && connection->has_opened && !connection->is_in_doubt() &&
+               !copy.is_spoiled;
     });
 }
 
@@ -93,6 +94,7 @@ void UpstreamPool::suspend(Connection& connection) {
     });
     std::ranges::sort(unanswered, {}, [this](QueryId query) { return relay_.accepted_at(query); });
     for (const QueryId query : unanswered) {
+        make_way(query);
         relay_.wait(query);
     }
 }
@@ -120,7 +122,9 @@ void UpstreamPool::doubt_ended(Connection& connection) {
     }
     connection.doubted_since = policy::TimePoint::max();
     for (const QueryId query : connection.stream->ids().pending()) {
-        relay_.stop_waiting(query);
+        if (is_in_good_hands(query)) {
+            relay_.stop_waiting(query);
+        }
     }
 }
 
