@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -176,9 +177,10 @@ void FrameConnection::close_in_haste() {
     if (state_ == State::closing && unsent_.empty()) {
         boost::system::error_code ignored;
         socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
-        const dns::Bytes room = loop_.receive_buffer();
+        // What is left unread would turn the end into RST, which overtakes what is under way. The
+        // loop's buffers may be in use further up.
+        std::array<std::uint8_t, 4096> room;
         while (::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT) > 0) {
-            // What is left unread would turn the end into RST, which overtakes what is under way.
         }
         destroy();
     }
