@@ -81,6 +81,10 @@ public:
 
     bool was_answered() const override { return state_ != State::connecting; }
 
+    bool said_hello_in_syn() const override { return false; }
+
+    policy::ConnectionEnd ending() const override { return ending_; }
+
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(
@@ -111,7 +115,7 @@ public:
     void close() override { state_ = State::closed; }
 
     /// Its server has ended, as a process or as a host.
-    void die(const std::string& reason) { end(reason); }
+    void die(policy::ConnectionEnd how) { end(how); }
 
 private:
     enum class State : std::uint8_t { connecting, handshaking, open, closed };
@@ -125,7 +129,7 @@ private:
     void serve(const Octets& query);
     void answer(const Octets& query, bool is_garbled);
     void give_up();
-    void end(const std::string& reason);
+    void end(policy::ConnectionEnd how);
     void end_if_idle();
 
     SimulatedClock& clock_;
@@ -136,6 +140,7 @@ private:
     policy::Outbox outbox_;
     std::vector<Octets> under_way_;  // to the server
     State state_ = State::connecting;
+    policy::ConnectionEnd ending_ = policy::ConnectionEnd::broken;
     bool was_open_ = false;
     bool retiring_ = false;
     bool has_answered_ = false;
