@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "client-proxy/client_worker.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -34,17 +32,24 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 ClientWorker::ClientWorker(const Config& config, const Kept& kept)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config, kept),
+      pool_(UpstreamPool::on(loop_), relay_, *this, config, kept),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
       ),
       scratch_(dns::max_error_answer),
       deadline_(loop_, [this] { expire(); }),
-      drain_end_(loop_, [this] {
-          streams_.stop();
-          loop_.stop();
-      }) {}
+      drain_(
+          loop_,
+          streams_,
+          {[this] { return relay_.size() > 0 || transfers_.size() > 0; },
+           [] { return false; },  // apps are near: nobody waits long for them to take leave
+           [this] { loop_.stop(); }}
+      ) {
+    if (config.batches_turns) {
+        loop_.batch_turns();
+    }
+}
 
 ClientWorker::~ClientWorker() = default;
 
@@ -60,10 +65,10 @@ net::StreamFrontend::Settings ClientWorker::stream_settings() {
     return settings;
 }
 
-void ClientWorker::listen(const net::Endpoint& at) {
-    auto socket = net::UdpBatchSocket::listening(loop_, *this, at);
-    streams_.listen(at, false);
-    datagrams_.push_back(std::move(socket));
+void ClientWorker::listen(const net::Endpoint& at, const net::PassedListeners& passed) {
+    const auto sockets = net::UdpBatchSocket::listening(loop_, *this, at, passed);
+    streams_.listen(at, false, passed);
+    datagrams_.insert(datagrams_.end(), sockets.begin(), sockets.end());
 }
 
 void ClientWorker::start() {
@@ -74,27 +79,12 @@ void ClientWorker::start() {
     pool_.start();
 }
 
-/// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see
-/// to, and their clients have read the answers and left.
 void ClientWorker::drain() {
-    draining_ = true;
-    streams_.stop_taking();
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
-    drain_end_.arm(loop_.now() + config_.query_timeout);
-    finish_draining();
-}
-
-void ClientWorker::finish_draining() {
-    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
-        return;
-    }
-    streams_.stop();
-    if (streams_.is_empty()) {
-        loop_.stop();
-    }
+    relay_.tell_apps_to_leave();
+    drain_.begin(config_.query_timeout);
 }
 
 // Queries in
@@ -164,35 +154,6 @@ void ClientWorker::on_datagram(
     }
 }
 
-void ClientWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
-    const QueryRelay::Accepted accepted = accept(message, Transport::tcp);
-    using Kind = QueryRelay::Accepted::Kind;
-    if (accepted.kind == Kind::query) {
-        remember(accepted.query, {nullptr, {}, client.id()});
-        client.query_begun();
-        pool_.send(accepted.query);
-    } else if (accepted.kind == Kind::answered) {
-        client.outbox().append(dns::ConstBytes(scratch_).first(accepted.answer_size));
-        client.answers_added();
-    } else if (accepted.kind == Kind::transfer) {
-        start_transfer(accepted.query, {client.id(), nullptr, {}, 0});
-    }
-}
-
-void ClientWorker::start_transfer(QueryId query, const net::TransferClient& client) {
-    if (transfers_.start(relay_.query_message(query), client)) {
-        relay_.forget(query);
-        return;
-    }
-    remember(query, {client.udp.get(), client.path, client.stream});
-    if (net::ClientConnection* const stream = find_client(client.stream)) {
-        stream->query_begun();
-    }
-    answer_locally(
-        query, {dns::Rcode::servfail, dns::extended_error::other, "too many transfers under way"}
-    );
-}
-
 // Answers out
 
 void ClientWorker::on_answer(QueryId query, dns::Bytes answer) {
@@ -213,7 +174,7 @@ void ClientWorker::on_answer(QueryId query, dns::Bytes answer) {
         counters_.clients_gone.add();
         relay_.forget(query);
     }
-    finish_draining();
+    drain_.look();
 }
 
 void ClientWorker::on_answers_end() {
@@ -253,7 +214,7 @@ void ClientWorker::answer_locally(QueryId query, const dns::ErrorReason& reason)
     } else {
         counters_.clients_gone.add();
     }
-    finish_draining();
+    drain_.look();
 }
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
@@ -263,58 +224,6 @@ void ClientWorker::expire() {
         answer_locally(*query, pool_.abandon(*query));
     }
     deadline_.arm(relay_.next_deadline());
-}
-
-// Stream clients and transfers
-
-void ClientWorker::on_client_drained(policy::SlotId client) {
-    transfers_.client_drained(client);
-}
-
-void ClientWorker::on_client_gone(
-    policy::SlotId client, const net::Endpoint& from, const std::string& reason
-) {
-    spdlog::debug("client gone addr={} reason=\"{}\"", net::to_string(from), reason);
-    transfers_.client_gone(client);
-}
-
-void ClientWorker::on_client_refused(const net::Endpoint& from) {
-    log_.warn(
-        "client refused",
-        fmt::format(
-            "client refused addr={} reason=\"too many connections\" limit=\"--tcp-clients\"",
-            from.address.to_string()
-        ),
-        loop_.now()
-    );
-}
-
-void ClientWorker::on_client_displaced() {
-    log_.warn(
-        "client displaced",
-        "too many connections, those that are idle longest are closed limit=\"--tcp-clients\"",
-        loop_.now()
-    );
-}
-
-void ClientWorker::on_last_client_closed() {
-    finish_draining();
-}
-
-std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t attempt) {
-    return pool_.transfer_target(attempt);
-}
-
-void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& reason) {
-    pool_.transfer_target_failed(peer, reason);
-}
-
-void ClientWorker::on_last_transfer_ended() {
-    finish_draining();
-}
-
-net::ClientConnection* ClientWorker::find_client(policy::SlotId id) {
-    return streams_.find(id);
 }
 
 }  // namespace dotpair::client

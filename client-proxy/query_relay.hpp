@@ -70,13 +70,14 @@ public:
     /// Puts the query's frame into `outbox` under an ID that is free among `ids`: the app's own
     /// where possible, and always where SIG(0) covers it. False when there is none, or when the
     /// query is in flight on `connection` already. On a leg in clear it goes without padding
-    /// (P-67). REQUIRES: fewer than max_copies are in flight.
+    /// (P-67). `now` is for Written alone. REQUIRES: fewer than max_copies are in flight.
     bool write_query(
         QueryId query,
         policy::PendingQueries& ids,
         policy::Outbox& outbox,
         std::uint32_t connection,
-        policy::Leg leg = policy::Leg::tls
+        policy::Leg leg = policy::Leg::tls,
+        policy::TimePoint now = {}
     );
 
     /// An ended query's ID must not be used again on that connection before its answer has come
@@ -84,6 +85,7 @@ public:
     struct Written {
         std::uint32_t connection = 0;
         std::uint16_t wire_id = 0;
+        policy::TimePoint at{};
         bool is_spoiled = false;  // what came in place of its answer was none
     };
 
@@ -101,6 +103,9 @@ public:
 
     /// It is not in flight on that connection any more.
     void drop_copy(QueryId query, std::uint32_t connection);
+
+    /// Those on TCP, by the keepalive in what they are answered from now on (P-61).
+    void tell_apps_to_leave() { settings_.keepalive = 0; }
 
     /// False for a query that is known no more.
     bool is_known(QueryId query) { return queries_.find(query) != nullptr; }
@@ -253,9 +258,7 @@ private:
         bool is_padded = false;
     };
 
-    static bool is_repeatable(const Query& query) {
-        return query.opcode == dns::Opcode::query || query.opcode == dns::Opcode::notify;
-    }
+    static bool is_repeatable(const Query& query) { return policy::may_ask_twice(query.opcode); }
 
     bool may_be_read(const Query& query, dns::ConstBytes answer) const;
     bool has_hopeful_copy(QueryId query);

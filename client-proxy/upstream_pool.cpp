@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "client-proxy/upstream_pool.hpp"
 
+#include "common/net/query_connection.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -25,29 +27,41 @@ std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
 
 }  // namespace
 
+UpstreamPool::World UpstreamPool::on(net::EventLoop& loop) {
+    return {
+        loop,
+        [&loop](
+            net::QueryStream::Owner& owner,
+            std::size_t peer,
+            const net::ConnectionSettings& settings,
+            std::size_t max_queries
+        ) {
+            return std::make_unique<net::QueryConnection>(loop, owner, peer, settings, max_queries);
+        },
+        loop,
+    };
+}
+
 UpstreamPool::UpstreamPool(
-    net::EventLoop& loop,
-    QueryRelay& relay,
-    Handler& handler,
-    const Config& config,
-    const Kept& kept
+    World world, QueryRelay& relay, Handler& handler, const Config& config, const Kept& kept
 )
-    : loop_(loop),
+    : loop_(world.time),
+      make_stream_(std::move(world.make_stream)),
       relay_(relay),
       handler_(handler),
       config_(config),
-      hosts_(loop, *this, config, kept.addresses),
+      hosts_(world.lookups, *this, config, kept.addresses),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
       order_(config.upstream_policy, config.upstreams.size()),
       race_(config.upstreams.size()),
-      race_timer_(loop, [this] { race_again(); }),
-      path_timer_(loop, [this] { look_at_paths(); }),
-      slow_timer_(loop, [this] { look_at_slow_queries(); }),
-      tidy_(loop, [this] {
+      race_timer_(loop_.make_alarm([this] { race_again(); })),
+      path_timer_(loop_.make_alarm([this] { look_at_paths(); })),
+      slow_timer_(loop_.make_alarm([this] { look_at_slow_queries(); })),
+      tidy_(loop_.make_alarm([this] {
           drop_used_up();
           write_waiting();
-      }) {
+      })) {
     settings_.open_timeout = config.connect_timeout;
     settings_.message_timeout = config.query_timeout;
     settings_.idle_timeout = config.idle_timeout;
@@ -64,6 +78,9 @@ UpstreamPool::UpstreamPool(
                  identity,
                  kept.tickets ? kept.tickets->shelf_of(identity, address.endpoint) : nullptr
              ),
+             {},
+             {},
+             {},
              {},
              {},
              {},
@@ -95,6 +112,9 @@ void UpstreamPool::send(QueryId query) {
 /// On the first open connection, by preference of its upstream, on which there is room, and its ID
 /// where that counts.
 bool UpstreamPool::write(QueryId query) {
+    if (relay_.was_written(query) && write_where_few_wait(query)) {
+        return true;
+    }
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
         if (connection.can_take(company) && write_on(connection, query)) {
@@ -102,12 +122,26 @@ bool UpstreamPool::write(QueryId query) {
             return true;
         }
     }
-    return false;
+    return write_on_leaving(query);
+}
+
+/// What has lost a connection is spread over those that there are: where few are ahead of it the
+/// next loss is least likely to be its own.
+bool UpstreamPool::write_where_few_wait(QueryId query) {
+    Connection* best = nullptr;
+    for (Connection& connection : connections_) {
+        const bool is_fit = connection.can_take(relay_.company(query)) &&
+                            (best == nullptr || (connection.upstream == best->upstream &&
+                                                 connection.stream->ids().pending_count() <
+                                                     best->stream->ids().pending_count()));
+        best = is_fit ? &connection : best;
+    }
+    return best != nullptr && write_on(*best, query);
 }
 
 /// False when it is there already, or its ID is not free.
 bool UpstreamPool::write_on(Connection& connection, QueryId query) {
-    net::QueryConnection& stream = *connection.stream;
+    net::QueryStream& stream = *connection.stream;
     const auto copies = relay_.copies(query);
     if (std::ranges::count(copies, connection.number, &QueryRelay::Written::connection) > 0) {
         return false;
@@ -117,13 +151,16 @@ bool UpstreamPool::write_on(Connection& connection, QueryId query) {
     }
     const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
     const bool is_again = relay_.was_written(query);
-    if (!relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
+    if (!relay_.write_query(
+            query, stream.ids(), stream.outbox(), connection.number, leg, loop_.now()
+        )) {
         return false;
     }
     if (connection.suspects) {
         connection.suspects->take(relay_.company(query));
     }
     upstreams_[stream.peer()].used_at = loop_.now();
+    connection.used_since = std::min(connection.used_since, loop_.now());
     stream.queries_changed();
     if (is_again) {
         counters_.written_again.add();
@@ -143,7 +180,7 @@ void UpstreamPool::write_waiting() {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
             std::ranges::none_of(connections_, [](const Connection& connection) {
-                return connection.can_take(policy::Company::shared);
+                return connection.can_take(policy::Company::shared) || connection.leaving_until;
             });
         if (nobody_can) {
             break;
@@ -162,16 +199,19 @@ bool UpstreamPool::is_anybody_waiting() const {
     return relay_.first_waiting() || relay_.first_suspect();
 }
 
-void UpstreamPool::on_connected(net::QueryConnection& connection) {
+void UpstreamPool::on_connected(net::QueryStream& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
     if (!upstream.sends_garbage) {
         selector_.worked(connection.peer());
     }
     hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
-    connection.look_at_path(upstream.ack_delay);
+    connection.look_at_path(upstream.ack_delay, {});
     race_.opened(
-        connection.peer(), connection.watch().rtt(), loop_.now() - find(connection).dialed_at
+        connection.peer(),
+        {connection.watch().rtt(),
+         loop_.now() - find(connection).dialed_at,
+         count_dials(connection.peer()) == 0}
     );
     upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
@@ -208,10 +248,11 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
         keep_spare(peer);
         write_hedges();
         retire_outdated();
+        retire_leaving();
     }
 }
 
-bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
+bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     const QueryRelay::Match match = relay_.match_answer(connection.ids(), answer);
     using Kind = QueryRelay::Match::Kind;
     Connection& from = find(connection);
@@ -227,26 +268,37 @@ bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer
     if (from.suspects) {
         from.suspects->answered();
     }
-    take_back_others(match.query, from.number);
+    const std::uint32_t number = from.number;
+    if (relay_.copies(match.query).size() > 1) {
+        note_overtaken(match.query, number);
+    }
+    take_back_others(match.query, number);
     handler_.on_answer(match.query, answer);
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     // One that has been told to end stays so, whatever its answers say.
-    if (told && !find(connection).is_outdated && !connection.is_retiring()) {
-        connection.limit_idle_time(*told);
+    Connection& asked = find(connection);
+    if (told && !asked.is_outdated && !asked.leaving_until && !connection.is_retiring()) {
+        const bool is_news = connection.has_answered() && !asked.suspects;
+        if (*told == policy::Duration::zero() && is_news) {
+            told_to_leave(asked);
+        } else {
+            connection.limit_idle_time(*told);
+        }
     }
     return true;
 }
 
 void UpstreamPool::on_answers_end() {
     handler_.on_answers_end();
-    if (is_anybody_waiting()) {
+    retire_leaving();
+    if (is_anybody_waiting() || is_replacement_wanted()) {
         write_waiting();
     }
     drop_used_up();
 }
 
-void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
+void UpstreamPool::on_room(net::QueryStream& /*connection*/) {
     race_at_ = {};
     if (is_anybody_waiting()) {
         write_waiting();

@@ -17,14 +17,14 @@ constexpr milliseconds min_grace{250};  // for a connection in doubt, after anot
 
 }  // namespace
 
-void UpstreamPool::on_sent(net::QueryConnection& connection) {
-    path_timer_.arm(connection.watch().next_look());
+void UpstreamPool::on_sent(net::QueryStream& connection) {
+    path_timer_->arm(connection.watch().next_look());
 }
 
 void UpstreamPool::look_at_paths() {
     std::vector<std::pair<std::uint32_t, policy::PathWatch::Change>> changes;
     for (Connection& connection : connections_) {
-        net::QueryConnection& stream = *connection.stream;
+        net::QueryStream& stream = *connection.stream;
         const auto due = stream.watch().next_look();
         if (stream.is_open() && due && *due <= loop_.now()) {
             const auto change =
@@ -45,14 +45,21 @@ void UpstreamPool::look_at_paths() {
         write_waiting();
     }
     for (const Connection& connection : connections_) {
-        path_timer_.arm(connection.stream->watch().next_look());
+        path_timer_->arm(connection.stream->watch().next_look());
     }
 }
 
 void UpstreamPool::doubt_began(Connection& connection) {
     const std::size_t upstream = connection.stream->peer();
     counters_.doubts.add();
-    spdlog::debug("upstream path in doubt addr={}", upstreams_[upstream].label);
+    spdlog::debug(
+        "upstream path in doubt addr={} rtt_us={} patience_us={}",
+        upstreams_[upstream].label,
+        std::chrono::duration_cast<std::chrono::microseconds>(connection.stream->watch().rtt())
+            .count(),
+        std::chrono::duration_cast<std::chrono::microseconds>(connection.stream->watch().patience())
+            .count()
+    );
     if (!connection.is_in_doubt()) {
         suspend(connection);
         relieve(upstream);
@@ -88,7 +95,7 @@ void UpstreamPool::suspend(Connection& connection) {
 /// By an open connection if there is one, and by a fresh one, since what silenced one may have
 /// silenced all; and another upstream is to be at hand.
 void UpstreamPool::relieve(std::size_t upstream) {
-    upstreams_[upstream].shaky_until = loop_.now() + shaky_period;
+    upstreams_[upstream].shakiness.shaken(loop_.now());
     race_at_ = {};
     if (is_anybody_waiting()) {
         write_waiting();

@@ -89,7 +89,7 @@ void BackendStreams::dial_if_needed(bool for_suspects) {
 }
 
 void BackendStreams::dial(bool for_suspects) {
-    net::QueryConnection::Owner& owner = *this;
+    net::QueryStream::Owner& owner = *this;
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, backend_, settings_.connection, settings_.queries_per_connection
     );
@@ -165,16 +165,16 @@ void BackendStreams::abandon(const Route& route) {
     }
 }
 
-void BackendStreams::on_connected(net::QueryConnection& connection) {
-    connection.look_at_path(ack_delay_);
+void BackendStreams::on_connected(net::QueryStream& connection) {
+    connection.look_at_path(ack_delay_, {});
     if (const Connection& opened = *find(connection); !opened.suspects) {
-        race_.opened(0, connection.watch().rtt(), loop_.now() - opened.dialed_at);
+        race_.opened(0, {connection.watch().rtt(), loop_.now() - opened.dialed_at});
         close_losers();
     }
     events_.on_backend_room(backend_);
 }
 
-bool BackendStreams::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
+bool BackendStreams::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     if (answer.size() < dns::header_size || !dns::header::is_answer(answer)) {
         events_.on_backend_unmatched();
         return false;
@@ -203,11 +203,11 @@ void BackendStreams::on_answers_end() {
     drop_used_up();
 }
 
-void BackendStreams::on_room(net::QueryConnection& /*connection*/) {
+void BackendStreams::on_room(net::QueryStream& /*connection*/) {
     events_.on_backend_room(backend_);
 }
 
-void BackendStreams::on_sent(net::QueryConnection& connection) {
+void BackendStreams::on_sent(net::QueryStream& connection) {
     path_timer_.arm(connection.watch().next_look());
 }
 
@@ -240,7 +240,7 @@ void BackendStreams::look_at_paths() {
     }
 }
 
-BackendStreams::Connection* BackendStreams::find(const net::QueryConnection& stream) {
+BackendStreams::Connection* BackendStreams::find(const net::QueryStream& stream) {
     return &*std::ranges::find_if(connections_, [&stream](const Connection& connection) {
         return connection.stream.get() == &stream;
     });
@@ -248,7 +248,7 @@ BackendStreams::Connection* BackendStreams::find(const net::QueryConnection& str
 
 /// A suspect may be what ended its connection: that says nothing of the backend.
 void BackendStreams::on_disconnected(
-    net::QueryConnection& connection, bool was_open, const std::string& reason
+    net::QueryStream& connection, bool was_open, const std::string& reason
 ) {
     Connection& gone = *find(connection);
     const Route gone_route = route(gone, 0);
@@ -257,7 +257,7 @@ void BackendStreams::on_disconnected(
     if (had_served) {
         race_.dial_at_once(0);
     } else if (!was_open) {
-        race_.failed(0, loop_.now());
+        race_.failed(0, loop_.now(), connection.ending() == policy::ConnectionEnd::refused);
     }
     drop(gone);
     events_.on_backend_lost(gone_route, connection.ids().take_all(), !had_served, reason);

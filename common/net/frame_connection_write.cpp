@@ -5,6 +5,7 @@
 #include <boost/asio/socket_base.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +15,25 @@ namespace dotpair::net {
 namespace {
 constexpr std::size_t record_size = 16 * 1024;
 constexpr std::size_t max_encrypted_at_once = 16 * record_size;
+
+/// A new connection may send some ten segments and then waits a round trip for the next: what is
+/// read of a record that did not fit is nothing. So the first records are small.
+constexpr std::size_t small_records_until = 64 * 1024;
+constexpr std::size_t small_record = 4 * 1024;
+
+/// The size of as many whole frames as fit, and of one at least.
+std::size_t whole_frames(dns::ConstBytes frames, std::size_t room) {
+    std::size_t size = 0;
+    while (size < frames.size()) {
+        const std::size_t end = size + dns::frame_header_size + dns::read_u16(&frames[size]);
+        if (size > 0 && end > room) {
+            break;
+        }
+        size = end;
+    }
+    return size;
+}
+
 }  // namespace
 
 void FrameConnection::write_soon() {
@@ -72,7 +92,7 @@ void FrameConnection::write_frames() {
         }
         dns::ConstBytes frames = outbox_.frames();
         std::size_t taken = 0;
-        if (fills_records() && frames.size() > record_size) {
+        if (fills_records() && frames.size() > record_size && encrypted_ >= small_records_until) {
             frames = frames.first(frames.size() / record_size * record_size);
         }
         if (tls_) {
@@ -128,12 +148,15 @@ std::size_t FrameConnection::encrypt(dns::ConstBytes frames) {
     while (taken < frames.size() && taken < max_encrypted_at_once) {
         std::size_t size = std::min(frames.size() - taken, max_encrypted_at_once);
         if (settings_.one_message_per_record) {
-            size = dns::frame_header_size + dns::read_u16(&frames[taken]);
+            size = whole_frames(frames.subspan(taken), 0);
+        } else if (encrypted_ < small_records_until) {  // no frame has been cut yet
+            size = whole_frames(frames.subspan(taken), small_record);
         }
         if (!tls_->write(frames.subspan(taken, size))) {
             return 0;
         }
         taken += size;
+        encrypted_ += size;
         settings_.counters->records_out.add((size + record_size - 1) / record_size);
     }
     return taken;
@@ -162,8 +185,7 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
             continue;
         }
         if (size < 0 && errno != EAGAIN) {
-            const std::string reason = std::strerror(errno);
-            fail(state_ == State::connecting ? "connect: " + reason : reason);
+            fail(errno);
             return false;
         }
         if (size < 0) {
@@ -177,6 +199,21 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
     return true;
 }
 
+/// Moves what is left at most as often as that much was sent.
+void FrameConnection::unsent_taken(std::size_t size) {
+    unsent_begin_ += size;
+    if (unsent_begin_ == unsent_.size()) {
+        unsent_ = {};
+        unsent_begin_ = 0;
+        active_at_ = loop_.now();  // only now has the last message left
+    } else if (unsent_begin_ > unsent_size()) {
+        unsent_.erase(
+            unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_begin_)
+        );
+        unsent_begin_ = 0;
+    }
+}
+
 void FrameConnection::arm_write() {
     if (write_armed_) {
         return;
@@ -187,11 +224,32 @@ void FrameConnection::arm_write() {
         boost::asio::socket_base::wait_write,
         [self = shared_from_this()](const boost::system::error_code& error) {
             self->write_armed_ = false;
-            if (!error) {
+            if (!error && self->forget_writability()) {
                 self->on_writable();
             }
         }
     );
+}
+
+/// Once it has waited for a socket to be writable, the reactor asks for that with every wait, and
+/// is told at once: a wake-up for nothing with each message. It forgets when it is told of the
+/// socket anew. False when the connection is gone.
+bool FrameConnection::forget_writability() {
+    if (state_ == State::closed) {
+        return false;
+    }
+    boost::system::error_code error;
+    const auto protocol = socket_.local_endpoint(error).protocol();
+    const int handle = socket_.release(error);  // ends a wait to read, which is begun again
+    if (error) {
+        return true;
+    }
+    socket_.assign(protocol, handle, error);
+    if (error) {
+        ::close(handle);
+        fail(error.message());
+    }
+    return !error;
 }
 
 void FrameConnection::on_writable() {
@@ -200,14 +258,10 @@ void FrameConnection::on_writable() {
     }
     if (!unsent_.empty()) {
         std::size_t sent = 0;
-        if (!send_now(unsent_, sent)) {
+        if (!send_now(dns::ConstBytes(unsent_).subspan(unsent_begin_), sent)) {
             return;
         }
-        unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
-        if (unsent_.empty()) {
-            unsent_ = {};
-            active_at_ = loop_.now();  // only now has the last message left
-        }
+        unsent_taken(sent);
     }
     if (carries_messages()) {
         write_frames();

@@ -63,6 +63,8 @@ class FakeBackend:
         self.requests = []
         self.ends = {}  # {source: (time.monotonic(), is_orderly)}
         self.changed = threading.Condition()
+        self.shakes_hands = threading.Event()  # cleared, new connections get no further than TCP
+        self.shakes_hands.set()
         self._handler = handler
         self._closed = False
         self._tls = None
@@ -108,6 +110,7 @@ class FakeBackend:
     def _serve_stream(self, stream, source):
         lock = threading.Lock()
         if self._tls:
+            self.shakes_hands.wait()
             try:
                 stream = self._tls.wrap_socket(stream, server_side=True, suppress_ragged_eofs=False)
             except OSError:
