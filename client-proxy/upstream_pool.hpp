@@ -139,6 +139,7 @@ private:
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
         bool sends_garbage = false;  // until it answers
+        policy::TimePoint stalled_at{};
     };
 
     struct Connection {
@@ -296,6 +297,7 @@ private:
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
     void look_at_slow(QueryId query);
+    bool may_leave(std::size_t upstream) const;
     void stall_began(Connection& connection, const char* reason);
 
     void note_answer(Connection& from);
