@@ -11,6 +11,7 @@
 #include "common/policy/dial_race.hpp"
 #include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
+#include "common/policy/lost_answers.hpp"
 #include "common/policy/path_watch.hpp"
 #include "common/policy/shakiness.hpp"
 #include "common/policy/timekeeper.hpp"
@@ -124,9 +125,12 @@ private:
         policy::LearnedIdleTime idle_time;
         policy::LearnedAckDelay ack_delay;
         policy::Shakiness shakiness;
-        policy::TimePoint used_at{};      // the last query
-        policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
-        bool was_plain_turn = false;      // of the last attempt at it
+        policy::LostAnswers lost_answers;
+        policy::TimePoint lossy_until{};   // packets to it or from it got lost, and nothing else
+        policy::TimePoint bursty_until{};  // more was asked at once than one connection carries
+        policy::TimePoint used_at{};       // the last query
+        policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
+        bool was_plain_turn = false;       // of the last attempt at it
         policy::EarlyDataMemory early_data;
         policy::EarlyDataMemory fast_open;  // the same of a ClientHello in the SYN
         bool was_refused_in_syn = false;    // the last one with it
@@ -152,6 +156,8 @@ private:
         policy::TimePoint dialed_at{};
         policy::TimePoint opened_at{};
         policy::TimePoint answered_at{};
+        policy::TimePoint answer_due = policy::TimePoint::max();  // see expect_answers()
+        policy::TimePoint hole_at{};  // when something had last arrived ahead of what is missing
         policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
         std::size_t silent_queries = 0;                              // slow ones in a row
         std::size_t garbage_in_a_row = 0;
@@ -268,12 +274,25 @@ private:
     bool is_left_for_another(net::QueryStream& connection, const std::string& doubt);
 
     void look_at_paths();
+    policy::PathWatch::Change look_at_path(Connection& connection);
     void doubt_began(Connection& connection);
     void doubt_ended(Connection& connection);
     void suspend(Connection& connection);
     bool is_in_good_hands(QueryId query);
     void relieve(std::size_t upstream);
     void close_overtaken();
+
+    bool is_lossy(std::size_t upstream) const;
+    void note_packet_loss(std::size_t upstream);
+    bool may_recover(const Connection& connection) const;
+    void expect_answers(Connection& connection);
+    void note_hole(Connection& connection);
+    bool take_overdue(Connection& connection, std::vector<QueryId>& overdue);
+    bool has_lost_answers(Connection& connection);
+    bool has_other(const Connection& than) const;
+    bool leaves_to_another(const Connection& connection);
+    bool write_copy(const Connection& beside, QueryId query);
+    void learn_from_copies(QueryId query, const Connection& answered);
 
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();

@@ -20,6 +20,10 @@ struct ConnectionSettings {
     /// Until the peer has itself put two messages into one record, it gets one a record: some lose
     /// the second.
     bool one_message_per_record = false;
+    /// What it writes are answers: those of a burst wait for each other a little longer than
+    /// EventLoop::hold_time, so that they need few packets. At its beginning the kernel sends ten
+    /// or so, however small, before it waits a round trip.
+    bool packs_bursts = false;
     /// Where it counts what it does. REQUIRES: set, and outlives the connection.
     ConnectionCounters* counters = nullptr;
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).

@@ -115,6 +115,9 @@ public:
 
     void write_soon();
 
+    /// What waits, and what of a burst was written just now: the kernel may not have sent it yet.
+    std::size_t recent_octets();
+
     /// More than queued_bytes wait to be written: do not add what can wait elsewhere.
     bool is_congested();
 
@@ -158,7 +161,11 @@ public:
     /// Many more messages are about to follow what is in outbox(): less than a full record of it
     /// may be held, for EventLoop::hold_time at most. Without that, a peer that hands us its
     /// messages one by one in a burst makes each of them a record and a system call of its own.
-    void expect_more_after(std::size_t in_flight) { more_expected_ = in_flight > burst_size; }
+    void expect_more_after(std::size_t in_flight) {
+        const std::size_t few = settings_.packs_bursts ? answers_burst_size : burst_size;
+        const std::size_t end = settings_.packs_bursts ? answers_burst_end : burst_size;
+        more_expected_ = in_flight > (more_expected_ ? end : few);
+    }
 
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
     void close();
@@ -193,6 +200,9 @@ public:
 private:
     static constexpr std::size_t burst_size =
         32;  // messages in flight from which on more are sure to follow
+    /// Of answers that are packed: a resolver that is quick has few in its hands at any time.
+    static constexpr std::size_t answers_burst_size = 8;
+    static constexpr std::size_t answers_burst_end = 2;
 
     enum class State : std::uint8_t { connecting, negotiating, handshaking, open, closing, closed };
 
@@ -232,8 +242,11 @@ private:
     std::vector<std::uint8_t> begin_tls();
 
     bool hold_rest();
+    bool holds_on();
     void write_frames();
     void write_rest();
+    bool is_window_small();
+    std::size_t record_of(dns::ConstBytes frames);
     std::size_t encrypt(dns::ConstBytes frames);
     void transmit();
     bool send_now(dns::ConstBytes bytes, std::size_t& sent);
@@ -306,14 +319,17 @@ private:
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
     std::size_t unsent_begin_ = 0;      // but for so much of it
-    std::uint64_t encrypted_ = 0;       // octets of frames
     std::uint64_t sent_ = 0;            // octets that it took
     std::uint64_t sent_told_ = 0;       // to the handler
+    std::size_t burst_octets_ = 0;      // encrypted lately; see is_window_small()
+    unsigned burst_writes_ = 0;         // by which they were
+    unsigned holds_ = 0;                // in a row, of what waits
 
     policy::TimePoint opened_at_;    // made; from closing on, when that or its linger began
     policy::TimePoint active_at_;    // the last whole message, either way
     policy::TimePoint frame_began_;  // of the frame that is not whole
     policy::TimePoint blocked_since_;
+    policy::TimePoint burst_as_of_;
 };
 
 }  // namespace dotpair::net

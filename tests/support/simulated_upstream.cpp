@@ -144,10 +144,31 @@ void SimulatedStream::serve(const Octets& query) {
         upstream_.round_trip / 2 + thought,
         [this, query, is_garbled, life = std::weak_ptr(life_)] {
             if (!life.expired() && state_ == State::open && upstream_.mood != Mood::silent) {
-                answer(query, is_garbled);
+                arrive(query, is_garbled);
             }
         }
     );
+}
+
+void SimulatedStream::arrive(const Octets& query, bool is_garbled) {
+    if (!held_.empty()) {
+        ++out_of_order_;
+        held_.push_back(query);
+    } else if (upstream_.answers_to_lose > 0) {
+        --upstream_.answers_to_lose;
+        held_.push_back(query);
+        plan(retransmission, &SimulatedStream::repair);
+    } else {
+        answer(query, is_garbled);
+    }
+}
+
+void SimulatedStream::repair() {
+    for (const Octets& query : std::exchange(held_, {})) {
+        if (state_ == State::open) {
+            answer(query, false);
+        }
+    }
 }
 
 void SimulatedStream::answer(const Octets& query, bool is_garbled) {
@@ -180,7 +201,7 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
 }
 
 policy::PathWatch::Change SimulatedStream::look_at_path(
-    policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+    policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
 ) {
     policy::PathFacts facts;
     facts.acked = acked_;
@@ -188,6 +209,8 @@ policy::PathWatch::Change SimulatedStream::look_at_path(
     facts.rtt = facts.min_rtt = upstream_.round_trip;
     facts.rtt_variation = upstream_.round_trip / 4;
     facts.is_acknowledged_at_once = true;
+    facts.out_of_order = out_of_order_;
+    facts.is_lossy = is_lossy;
     facts.lateness = lateness;
     return watch_.look(facts, ack_delay, clock_.now());
 }

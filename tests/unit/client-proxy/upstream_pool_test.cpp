@@ -249,6 +249,9 @@ public:
                 world.kill_all(upstream, policy::ConnectionEnd::orderly);
                 break;
             case 7:
+                world.upstreams[upstream].answers_to_lose = 1 + clock.below(3);
+                break;
+            case 8:
                 world.ask(clock.below(2) == 0 ? dns::Opcode::update : dns::Opcode::notify);
                 break;
             default:
@@ -261,6 +264,7 @@ public:
         for (SimulatedUpstream& upstream : world.upstreams) {
             upstream.mood = Mood::well;
             upstream.round_trip = 20ms;
+            upstream.answers_to_lose = 0;
         }
         world.pass(timeout + longest_penalty);
     }
@@ -332,4 +336,38 @@ TEST_CASE("Attempts stay bounded, and end with the last who waits", "[unit][clie
     world.pass(1h);
     CHECK(world.dials() == dials);
     CHECK(world.steps - steps < 100);  // nothing turns in circles while nobody asks
+}
+
+TEST_CASE("Answers that the network lost are asked for over another connection", "[unit][client]") {
+    World world(1, 1, policy::UpstreamPolicy::failover);
+    const auto ask_for_a_second = [&world](bool loses) {
+        unsigned first = 0;
+        for (int query = 0; query < 200; ++query) {
+            world.upstreams[0].answers_to_lose = loses && query == 100 ? 1 : 0;
+            const unsigned number = world.ask();
+            first = query == 0 ? number : first;
+            world.pass(5ms);
+        }
+        world.pass(1s);
+        policy::Duration worst{};
+        for (unsigned number = first; number < first + 200; ++number) {
+            REQUIRE(world.answered.contains(number));
+            worst = std::max(worst, world.answered[number]);
+        }
+        return worst;
+    };
+    ask_for_a_second(false);
+    ask_for_a_second(true);  // then there is another connection
+    CHECK(world.upstreams[0].streams.size() == 2);
+    for (int loss = 0; loss < 10; ++loss) {
+        // TCP would have needed more than a tenth of a second to have it again.
+        CHECK(ask_for_a_second(true) <= 20ms + 10ms + 20ms);
+    }
+    CHECK(world.upstreams[0].dialed == 2);
+    unsigned asked = 0;
+    for (const auto& [question, times] : world.upstreams[0].asked) {
+        CHECK(times <= 2);
+        asked += times;
+    }
+    CHECK(asked <= 12 * 200 * 11 / 10);
 }
