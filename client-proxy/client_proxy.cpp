@@ -6,6 +6,7 @@
 #include "common/app/descriptors.hpp"
 #include "common/app/listening.hpp"
 #include "common/app/notify.hpp"
+#include "common/app/passed_sockets.hpp"
 #include "common/app/state_directory.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/socket_options.hpp"
@@ -24,16 +25,32 @@ constexpr std::size_t spare_descriptors = 64;  // listeners, upstreams, transfer
 
 using Workers = std::vector<std::unique_ptr<ClientWorker>>;
 
-/// The first worker finds out what the host has; the others open the same (SO_REUSEPORT).
-std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers) {
-    const auto opened =
-        app::open_all(config.listen, config.listen_by_default, [&](const net::Endpoint& at) {
-            net::require_free_port(at, true);
-            workers.front()->listen(at);
-        });
+/// What was passed takes the place of the default, and nothing is added to it. The first worker
+/// finds out what the host has; the others open the same (SO_REUSEPORT).
+std::vector<net::Endpoint> open_listeners(
+    const Config& config, Workers& workers, app::PassedSockets& passed
+) {
+    const bool by_default = config.listen_by_default && passed.is_empty();
+    const bool as_passed = config.listen_by_default && !by_default;
+    const auto listen = [&](std::size_t index, const net::Endpoint& at) {
+        auto mine = passed.share(at, app::PassedSockets::Which::both, index, workers.size());
+        mine.opens_rest = !as_passed;
+        workers[index]->listen(at, mine);
+    };
+    const auto opened = app::open_all(
+        as_passed ? passed.addresses() : config.listen,
+        by_default,
+        [&](const net::Endpoint& at) {
+            if (!passed.has(at)) {
+                net::require_free_port(at, true);
+            }
+            listen(0, at);
+        }
+    );
     for (std::size_t index = 1; index < workers.size(); ++index) {
-        app::open_all(opened, false, [&](const net::Endpoint& at) { workers[index]->listen(at); });
+        app::open_all(opened, false, [&](const net::Endpoint& at) { listen(index, at); });
     }
+    passed.require_all_used();
     return opened;
 }
 
@@ -134,6 +151,7 @@ void log_stats(const Workers& workers) {
 }  // namespace
 
 int run(const Config& config) {
+    auto passed = app::PassedSockets::take();
     app::raise_descriptor_limit(config.workers * (config.tcp_clients + spare_descriptors));
     std::optional<app::StateDirectory> state;  // written to the end, by those that stand below
     if (!config.state_dir.empty()) {
@@ -151,7 +169,7 @@ int run(const Config& config) {
         workers.push_back(std::make_unique<ClientWorker>(config, kept));
         running.push_back(workers.back().get());
     }
-    const std::string listening = app::join(open_listeners(config, workers));
+    const std::string listening = app::join(open_listeners(config, workers, passed));
     std::optional<NetworkEvents> network_events;
     if (config.network_events) {
         network_events.emplace(config, workers);

@@ -34,17 +34,20 @@ net::ConnectionSettings transfer_settings(const Config& config, net::ConnectionS
 ClientWorker::ClientWorker(const Config& config, const Kept& kept)
     : config_(config),
       relay_(relay_settings(config)),
-      pool_(loop_, relay_, *this, config, kept),
+      pool_(UpstreamPool::on(loop_), relay_, *this, config, kept),
       streams_(loop_, *this, stream_settings(), nullptr, nullptr),
       transfers_(
           loop_, *this, config.transfers, transfer_settings(config, pool_.connection_settings())
       ),
       scratch_(dns::max_error_answer),
       deadline_(loop_, [this] { expire(); }),
-      drain_end_(loop_, [this] {
-          streams_.stop();
-          loop_.stop();
-      }) {}
+      drain_(
+          loop_,
+          streams_,
+          {[this] { return relay_.size() > 0 || transfers_.size() > 0; },
+           [] { return false; },  // apps are near: nobody waits long for them to take leave
+           [this] { loop_.stop(); }}
+      ) {}
 
 ClientWorker::~ClientWorker() = default;
 
@@ -56,14 +59,14 @@ net::StreamFrontend::Settings ClientWorker::stream_settings() {
     settings.connection.queued_bytes = config_.queued_bytes;
     settings.connection.counters = &tcp_connections_;
     settings.connections = config_.tcp_clients;
-    settings.queries_per_connection = config_.queries_per_connection;
+    settings.queries_per_connection = config_.tcp_client_queries;
     return settings;
 }
 
-void ClientWorker::listen(const net::Endpoint& at) {
-    auto socket = net::UdpBatchSocket::listening(loop_, *this, at);
-    streams_.listen(at, false);
-    datagrams_.push_back(std::move(socket));
+void ClientWorker::listen(const net::Endpoint& at, const net::PassedListeners& passed) {
+    const auto sockets = net::UdpBatchSocket::listening(loop_, *this, at, passed);
+    streams_.listen(at, false, passed);
+    datagrams_.insert(datagrams_.end(), sockets.begin(), sockets.end());
 }
 
 void ClientWorker::start() {
@@ -74,27 +77,12 @@ void ClientWorker::start() {
     pool_.start();
 }
 
-/// Takes no new queries; the loop stops when those in flight have ended, which their deadlines see
-/// to, and their clients have read the answers and left.
 void ClientWorker::drain() {
-    draining_ = true;
-    streams_.stop_taking();
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
-    drain_end_.arm(loop_.now() + config_.query_timeout);
-    finish_draining();
-}
-
-void ClientWorker::finish_draining() {
-    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
-        return;
-    }
-    streams_.stop();
-    if (streams_.is_empty()) {
-        loop_.stop();
-    }
+    relay_.tell_apps_to_leave();
+    drain_.begin(config_.query_timeout);
 }
 
 // Queries in
@@ -213,7 +201,7 @@ void ClientWorker::on_answer(QueryId query, dns::Bytes answer) {
         counters_.clients_gone.add();
         relay_.forget(query);
     }
-    finish_draining();
+    drain_.look();
 }
 
 void ClientWorker::on_answers_end() {
@@ -253,7 +241,7 @@ void ClientWorker::answer_locally(QueryId query, const dns::ErrorReason& reason)
     } else {
         counters_.clients_gone.add();
     }
-    finish_draining();
+    drain_.look();
 }
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
@@ -298,7 +286,7 @@ void ClientWorker::on_client_displaced() {
 }
 
 void ClientWorker::on_last_client_closed() {
-    finish_draining();
+    drain_.look();
 }
 
 std::optional<net::Transfers::Target> ClientWorker::transfer_target(std::size_t attempt) {
@@ -310,7 +298,7 @@ void ClientWorker::transfer_target_failed(std::size_t peer, const std::string& r
 }
 
 void ClientWorker::on_last_transfer_ended() {
-    finish_draining();
+    drain_.look();
 }
 
 net::ClientConnection* ClientWorker::find_client(policy::SlotId id) {

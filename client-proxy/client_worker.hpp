@@ -7,6 +7,7 @@
 #include "common/app/rate_limited_log.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/deadline_timer.hpp"
+#include "common/net/drain.hpp"
 #include "common/net/latency_histogram.hpp"
 #include "common/net/network_monitor.hpp"
 #include "common/net/stream_frontend.hpp"
@@ -48,8 +49,9 @@ public:
     ClientWorker(const Config& config, const Kept& kept);
     ~ClientWorker() override;
 
-    /// Opens UDP and TCP on one address; throws boost::system::system_error.
-    void listen(const net::Endpoint& at);
+    /// UDP and TCP on one address, with what was `passed` for it, or sockets of its own; throws
+    /// boost::system::system_error.
+    void listen(const net::Endpoint& at, const net::PassedListeners& passed);
 
     net::EventLoop& loop() override { return loop_; }
 
@@ -88,7 +90,6 @@ private:
     void start_transfer(QueryId query, const net::TransferClient& client);
     void answer_locally(QueryId query, const dns::ErrorReason& reason);
     void expire();
-    void finish_draining();
     void flush_datagrams();
 
     void on_datagram(net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from)
@@ -125,11 +126,10 @@ private:
     std::vector<ReturnTo> returns_;  // by QueryId::index
     std::vector<std::uint8_t> scratch_;
     net::DeadlineTimer deadline_;
-    net::DeadlineTimer drain_end_;
+    net::Drain drain_;
     std::function<void()> on_suspend_;
     policy::SuspendWatch suspends_{net::time_slept()};
     policy::TimePoint looked_for_suspend_at_{};
-    bool draining_ = false;
     app::RateLimitedLog log_{3, std::chrono::seconds(10)};
 };
 

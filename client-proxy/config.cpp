@@ -198,6 +198,12 @@ void bind_limits(app::OptionSet& options, Config& config) {
     options.count(
         "tcp-clients", config.tcp_clients, 1'000'000, "TCP connections of apps, per worker"
     );
+    options.count(
+        "tcp-client-queries",
+        config.tcp_client_queries,
+        65536,
+        "queries in flight on one app's TCP connection; then its reading waits"
+    );
     options.count("transfers", config.transfers, 65536, "zone transfers under way, per worker");
     options.size(
         "queued-bytes",

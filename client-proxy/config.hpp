@@ -52,8 +52,9 @@ struct Config {
     std::size_t connections_per_upstream = 2;  // per worker; transfers not counted
     std::size_t spare_connections = 3;         // and more while connections get lost
     std::size_t queries_per_connection = 4096;
-    std::size_t queries = 16384;     // accepted and not yet answered, per worker
-    std::size_t tcp_clients = 1000;  // connections of apps, per worker
+    std::size_t queries = 16384;           // accepted and not yet answered, per worker
+    std::size_t tcp_clients = 1000;        // connections of apps, per worker
+    std::size_t tcp_client_queries = 256;  // in flight, of one of them; then its reading waits
     std::size_t queued_bytes =
         std::size_t{1024} * 1024;  // waiting to be written per connection; then its reading stops
 

@@ -65,6 +65,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.copy_count = 0;
     query.writes = 0;
     query.losses = 0;
+    query.spoils = 0;
     query.from = from;
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
@@ -152,7 +153,7 @@ bool QueryRelay::write_query(
     outbox.commit(
         leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
     );
-    query.copies[query.copy_count++] = {connection, wire_id, now};
+    query.copies[query.copy_count++] = {connection, wire_id, false, now};
     query.writes = static_cast<std::uint8_t>(std::min<int>(query.writes + 1, UINT8_MAX));
     queries_.dequeue(queue_of(id), id);
     return true;
@@ -166,31 +167,38 @@ std::size_t QueryRelay::take_padding_off(dns::Bytes message) {
     return editable.size;
 }
 
-std::optional<QueryId> QueryRelay::match_answer(
-    policy::PendingQueries& ids, dns::ConstBytes answer, Unmatched& why
-) {
+QueryRelay::Match QueryRelay::match_answer(policy::PendingQueries& ids, dns::ConstBytes answer) {
+    using Kind = Match::Kind;
     if (answer.size() < dns::header_size || !dns::header::is_answer(answer)) {
-        why = Unmatched::malformed;
-        return std::nullopt;
+        return {Kind::malformed, {}};
     }
-    using Match = policy::PendingQueries::Match;
-    const auto [match, query] = ids.match(dns::header::id(answer), dns::hash_question(answer));
-    if (match == Match::found && queries_.find(query) != nullptr) {
-        return query;
+    matched_ = dns::inspect(answer);
+    const auto [match, id] =
+        ids.match(dns::header::id(answer), dns::repeated_question(answer, matched_));
+    using Found = policy::PendingQueries::Match;
+    if (match == Found::found && is_known(id)) {
+        return {may_be_read(queries_.at(id), answer) ? Kind::answer : Kind::unreadable, id};
     }
-    why = match == Match::mismatch  ? Unmatched::wrong_question
-          : match == Match::unknown ? Unmatched::unknown
-                                    : Unmatched::late;
-    return std::nullopt;
+    return {
+        match == Found::mismatch  ? Kind::wrong_question
+        : match == Found::unknown ? Kind::unknown
+                                  : Kind::late,
+        {}};
+}
+
+/// By its app, or nothing better is to be had. With TC the records need not be whole (RFC 2181
+/// section 9).
+bool QueryRelay::may_be_read(const Query& query, dns::ConstBytes answer) const {
+    const bool is_hopeless = !is_repeatable(query) || query.spoils >= policy::max_spoils ||
+                             query.writes >= policy::max_writes;
+    return matched_.has_all_records || dns::header::is_truncated(answer) ||
+           dns::is_bare_error(answer) || is_hopeless;
 }
 
 dns::Bytes QueryRelay::finish_in_place(QueryId id, dns::Bytes answer) {
     Query& query = queries_.at(id);
     dns::header::set_id(answer, query.original_id);
-    const bool edit = settings_.edns == policy::EdnsMode::managed;
-    const bool cut = query.from == Transport::udp && answer.size() > query.wishes.udp_size;
-    dns::EditableMessage message{
-        answer, answer.size(), edit || cut ? dns::inspect(answer) : dns::Layout{}};
+    dns::EditableMessage message{answer, answer.size(), matched_};
     undo_edits(query, message);
     if (query.from == Transport::udp && message.size > query.wishes.udp_size) {
         cut_signature_ = message.layout.signature != dns::Signature::none;
@@ -206,10 +214,7 @@ void QueryRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox&
     const dns::Bytes frame = outbox.prepare(room);
     std::memcpy(frame.data(), answer.data(), answer.size());
     dns::header::set_id(frame, query.original_id);
-    dns::EditableMessage message{frame, answer.size(), {}};
-    if (settings_.edns == policy::EdnsMode::managed) {
-        message.layout = dns::inspect(message.bytes());
-    }
+    dns::EditableMessage message{frame, answer.size(), matched_};
     undo_edits(query, message);
     outbox.commit(message.size);
     end(id, query);

@@ -85,6 +85,7 @@ public:
     struct Written {
         std::uint32_t connection = 0;
         std::uint16_t wire_id = 0;
+        bool is_spoiled = false;  // what came in place of its answer was none
         policy::TimePoint at{};
     };
 
@@ -99,6 +100,9 @@ public:
 
     /// It is not in flight on that connection any more.
     void drop_copy(QueryId query, std::uint32_t connection);
+
+    /// Those on TCP, by the keepalive in what they are answered from now on (P-61).
+    void tell_apps_to_leave() { settings_.keepalive = 0; }
 
     /// False for a query that is known no more.
     bool is_known(QueryId query) { return queries_.find(query) != nullptr; }
@@ -124,20 +128,48 @@ public:
     /// no loss.
     void take_back(QueryId query, std::uint32_t connection);
 
-    /// The query that `answer` ends; nothing when it is no answer to a pending one: `why` says so.
-    enum class Unmatched : std::uint8_t { malformed, unknown, late, wrong_question };
-    std::optional<QueryId> match_answer(
-        policy::PendingQueries& ids, dns::ConstBytes answer, Unmatched& why
+    struct Match {
+        enum class Kind : std::uint8_t {
+            answer,          // to `query`, which it ends
+            late,            // to one that nobody waits for any more
+            unknown,         // nothing was asked under this ID
+            wrong_question,  // P-8
+            malformed,       // no answer at all
+            unreadable,      // to `query`, its records cut; its ID is free again
+        };
+        Kind kind = Kind::malformed;
+        QueryId query;
+    };
+
+    /// What `answer` is. One that is odd but can be read passes, and one that cannot be read after
+    /// the query was asked again in vain: its resolver means it.
+    Match match_answer(policy::PendingQueries& ids, dns::ConstBytes answer);
+
+    /// The queries whose answer that may have been which matched none, few and the likeliest
+    /// first: those that asked its question, or the one under its ID, or else those that were
+    /// accepted a round trip ago.
+    std::vector<QueryId> spoiled_by(
+        const policy::PendingQueries& ids,
+        dns::ConstBytes answer,
+        policy::TimePoint now,
+        policy::Duration round_trip
     );
 
-    /// The query that an answer was for by its ID, but that did not match: nothing better may come.
-    std::optional<QueryId> spoiled_by(const policy::PendingQueries& ids, dns::ConstBytes answer);
+    /// What came for it on that connection is no answer. True: it is to be asked again, for that is
+    /// news, nothing better may come for its other copy, and it has not been asked too often.
+    bool spoil(QueryId query, std::uint32_t connection);
+
+    /// As spoil(), of a copy that is gone.
+    bool wants_another_copy(QueryId query);
+
+    bool was_spoiled(QueryId query) { return queries_.at(query).spoils > 0; }
 
     /// Undoes our edits and restores the app's ID, in the answer's own memory; cut to the app's
-    /// size (UDP). Ends the query. The result lies in `answer`.
+    /// size (UDP). Ends the query. The result lies in `answer`. REQUIRES: that is what
+    /// match_answer() has just found to be its answer.
     dns::Bytes finish_in_place(QueryId query, dns::Bytes answer);
 
-    /// The same into a frame for an app on TCP.
+    /// The same into a frame for an app on TCP. REQUIRES: as finish_in_place().
     void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
 
     /// What the answers that were finished since the last call say of the connection they came on:
@@ -211,6 +243,7 @@ private:
         std::uint8_t copy_count = 0;
         std::uint8_t writes = 0;
         std::uint8_t losses = 0;
+        std::uint8_t spoils = 0;
         std::uint16_t original_id = 0;
         Transport from = Transport::udp;
         dns::Signature signature = dns::Signature::none;
@@ -222,10 +255,10 @@ private:
         bool is_padded = false;
     };
 
-    static bool is_repeatable(const Query& query) {
-        return query.opcode == dns::Opcode::query || query.opcode == dns::Opcode::notify;
-    }
+    static bool is_repeatable(const Query& query) { return policy::may_ask_twice(query.opcode); }
 
+    bool may_be_read(const Query& query, dns::ConstBytes answer) const;
+    bool has_hopeful_copy(QueryId query);
     static std::size_t take_padding_off(dns::Bytes message);
     static void add_opt_out(Query& query, dns::EditableMessage& message);
     bool edit_query(Query& query, dns::EditableMessage& message, bool is_transfer) const;
@@ -235,6 +268,7 @@ private:
 
     Settings settings_;
     policy::SlotTable<Query, queue_count> queries_;
+    dns::Layout matched_;  // of the answer that match_answer() found last
     std::optional<policy::Duration> idle_time_;
     bool cut_signature_ = false;
 };

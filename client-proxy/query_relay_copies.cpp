@@ -3,6 +3,7 @@
 #include "client-proxy/query_relay.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace dotpair::client {
 
@@ -58,13 +59,62 @@ bool QueryRelay::watch_for_answer(QueryId id) {
     return is_repeatable_one;
 }
 
-std::optional<QueryId> QueryRelay::spoiled_by(
-    const policy::PendingQueries& ids, dns::ConstBytes answer
+bool QueryRelay::has_hopeful_copy(QueryId id) {
+    return std::ranges::any_of(copies(id), [](const Written& copy) { return !copy.is_spoiled; });
+}
+
+bool QueryRelay::wants_another_copy(QueryId id) {
+    Query& query = queries_.at(id);
+    const bool is_wanted =
+        !has_hopeful_copy(id) && may_copy(id) && query.spoils < policy::max_spoils;
+    query.spoils = static_cast<std::uint8_t>(query.spoils + (is_wanted ? 1 : 0));
+    return is_wanted;
+}
+
+bool QueryRelay::spoil(QueryId id, std::uint32_t connection) {
+    Query& query = queries_.at(id);
+    bool is_news = false;
+    for (Written& copy : std::span(query.copies).first(query.copy_count)) {
+        if (copy.connection == connection) {
+            is_news = !std::exchange(copy.is_spoiled, true);
+        }
+    }
+    return is_news && wants_another_copy(id);
+}
+
+std::vector<QueryId> QueryRelay::spoiled_by(
+    const policy::PendingQueries& ids,
+    dns::ConstBytes answer,
+    policy::TimePoint now,
+    policy::Duration round_trip
 ) {
-    const auto query = answer.size() < sizeof(std::uint16_t)
-                           ? std::nullopt
-                           : ids.find(dns::read_u16(answer.data()));
-    return query && is_known(*query) ? query : std::nullopt;
+    constexpr std::size_t most = 8;
+    const bool has_header = answer.size() >= dns::header_size;
+    const std::uint64_t question =
+        has_header ? dns::hash_repeated_question(answer) : dns::unreadable_question;
+    const auto under_id = answer.size() < sizeof(std::uint16_t)
+                              ? std::nullopt
+                              : ids.find(dns::read_u16(answer.data()));
+    std::vector<QueryId> likely = ids.pending();
+    std::erase_if(likely, [this](QueryId it) { return !is_known(it); });
+    std::ranges::sort(likely, {}, [this](QueryId it) { return accepted_at(it); });
+    const bool is_readable = question > dns::unreadable_question;
+    if (is_readable) {
+        std::erase_if(likely, [&](QueryId it) {
+            return queries_.at(it).question_hash != question;
+        });
+    }
+    if (under_id && is_known(*under_id) && (!is_readable || likely.empty())) {
+        return {*under_id};
+    }
+    if (!is_readable && likely.size() > 1) {  // the oldest is likely, whatever the round trip
+        const auto recent = std::ranges::find_if(likely.begin() + 1, likely.end(), [&](QueryId it) {
+            return now - accepted_at(it) < round_trip;
+        });
+        likely.erase(recent, likely.end());
+    }
+    likely.resize(std::min(likely.size(), most));
+    return likely;
 }
 
 }  // namespace dotpair::client

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "client-proxy/upstream_pool.hpp"
 
+#include "common/net/query_connection.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -25,29 +27,41 @@ std::vector<policy::TransportMemory::Server> servers_of(const Config& config) {
 
 }  // namespace
 
+UpstreamPool::World UpstreamPool::on(net::EventLoop& loop) {
+    return {
+        loop,
+        [&loop](
+            net::QueryStream::Owner& owner,
+            std::size_t peer,
+            const net::ConnectionSettings& settings,
+            std::size_t max_queries
+        ) {
+            return std::make_unique<net::QueryConnection>(loop, owner, peer, settings, max_queries);
+        },
+        loop,
+    };
+}
+
 UpstreamPool::UpstreamPool(
-    net::EventLoop& loop,
-    QueryRelay& relay,
-    Handler& handler,
-    const Config& config,
-    const Kept& kept
+    World world, QueryRelay& relay, Handler& handler, const Config& config, const Kept& kept
 )
-    : loop_(loop),
+    : loop_(world.time),
+      make_stream_(std::move(world.make_stream)),
       relay_(relay),
       handler_(handler),
       config_(config),
-      hosts_(loop, *this, config, kept.addresses),
+      hosts_(world.lookups, *this, config, kept.addresses),
       selector_(config.upstreams.size()),
       transports_(servers_of(config)),
       order_(config.upstream_policy, config.upstreams.size()),
       race_(config.upstreams.size()),
-      race_timer_(loop, [this] { race_again(); }),
-      path_timer_(loop, [this] { look_at_paths(); }),
-      slow_timer_(loop, [this] { look_at_slow_queries(); }),
-      tidy_(loop, [this] {
+      race_timer_(loop_.make_alarm([this] { race_again(); })),
+      path_timer_(loop_.make_alarm([this] { look_at_paths(); })),
+      slow_timer_(loop_.make_alarm([this] { look_at_slow_queries(); })),
+      tidy_(loop_.make_alarm([this] {
           drop_used_up();
           write_waiting();
-      }) {
+      })) {
     settings_.open_timeout = config.connect_timeout;
     settings_.message_timeout = config.query_timeout;
     settings_.idle_timeout = config.idle_timeout;
@@ -108,7 +122,7 @@ bool UpstreamPool::write(QueryId query) {
             return true;
         }
     }
-    return false;
+    return write_on_leaving(query);
 }
 
 /// What has lost a connection is spread over those that there are: where few are ahead of it the
@@ -127,7 +141,7 @@ bool UpstreamPool::write_where_few_wait(QueryId query) {
 
 /// False when it is there already, or its ID is not free.
 bool UpstreamPool::write_on(Connection& connection, QueryId query) {
-    net::QueryConnection& stream = *connection.stream;
+    net::QueryStream& stream = *connection.stream;
     const auto copies = relay_.copies(query);
     if (std::ranges::count(copies, connection.number, &QueryRelay::Written::connection) > 0) {
         return false;
@@ -166,7 +180,7 @@ void UpstreamPool::write_waiting() {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
             std::ranges::none_of(connections_, [](const Connection& connection) {
-                return connection.can_take(policy::Company::shared);
+                return connection.can_take(policy::Company::shared) || connection.leaving_until;
             });
         if (nobody_can) {
             break;
@@ -185,12 +199,14 @@ bool UpstreamPool::is_anybody_waiting() const {
     return relay_.first_waiting() || relay_.first_suspect();
 }
 
-void UpstreamPool::on_connected(net::QueryConnection& connection) {
+void UpstreamPool::on_connected(net::QueryStream& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
-    selector_.worked(connection.peer());
+    if (!upstream.sends_garbage) {
+        selector_.worked(connection.peer());
+    }
     hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
-    connection.look_at_path(upstream.ack_delay);
+    connection.look_at_path(upstream.ack_delay, {});
     race_.opened(
         connection.peer(),
         {connection.watch().rtt(),
@@ -232,53 +248,57 @@ void UpstreamPool::on_connected(net::QueryConnection& connection) {
         keep_spare(peer);
         write_hedges();
         retire_outdated();
+        retire_leaving();
     }
 }
 
-bool UpstreamPool::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
-    QueryRelay::Unmatched why{};
-    const auto query = relay_.match_answer(connection.ids(), answer, why);
+bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
+    const QueryRelay::Match match = relay_.match_answer(connection.ids(), answer);
+    using Kind = QueryRelay::Match::Kind;
     Connection& from = find(connection);
-    if (query || why == QueryRelay::Unmatched::late) {
-        from.answered_at = loop_.now();
-        if (from.is_in_doubt() && !connection.watch().is_in_doubt()) {
-            doubt_ended(from);  // it had only stalled
-        }
+    if (match.kind != Kind::answer && match.kind != Kind::late) {
+        note_garbage(from, answer, match);
+        return false;
     }
-    if (!query) {
+    note_answer(from);
+    if (match.kind == Kind::late) {
         counters_.unmatched.add();
-        if (const auto spoiled = relay_.spoiled_by(connection.ids(), answer)) {
-            ask_again(connection.peer(), *spoiled);
-        }
         return false;
     }
     if (from.suspects) {
         from.suspects->answered();
     }
     const std::uint32_t number = from.number;
-    if (relay_.copies(*query).size() > 1) {
-        note_overtaken(*query, number);
+    if (relay_.copies(match.query).size() > 1) {
+        note_overtaken(match.query, number);
     }
-    take_back_others(*query, number);
-    handler_.on_answer(*query, answer);
+    take_back_others(match.query, number);
+    handler_.on_answer(match.query, answer);
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     // One that has been told to end stays so, whatever its answers say.
-    if (told && !find(connection).is_outdated && !connection.is_retiring()) {
-        connection.limit_idle_time(*told);
+    Connection& asked = find(connection);
+    if (told && !asked.is_outdated && !asked.leaving_until && !connection.is_retiring()) {
+        const bool is_news = connection.has_answered() && !asked.suspects;
+        if (*told == policy::Duration::zero() && is_news) {
+            told_to_leave(asked);
+        } else {
+            connection.limit_idle_time(*told);
+        }
     }
     return true;
 }
 
 void UpstreamPool::on_answers_end() {
     handler_.on_answers_end();
-    if (is_anybody_waiting()) {
+    retire_leaving();
+    if (is_anybody_waiting() || is_replacement_wanted()) {
         write_waiting();
     }
     drop_used_up();
 }
 
-void UpstreamPool::on_room(net::QueryConnection& /*connection*/) {
+void UpstreamPool::on_room(net::QueryStream& /*connection*/) {
     race_at_ = {};
     if (is_anybody_waiting()) {
         write_waiting();

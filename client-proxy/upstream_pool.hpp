@@ -5,8 +5,7 @@
 #include "client-proxy/query_relay.hpp"
 #include "client-proxy/ticket_keeper.hpp"
 #include "client-proxy/upstream_hosts.hpp"
-#include "common/net/deadline_timer.hpp"
-#include "common/net/query_connection.hpp"
+#include "common/net/query_stream.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
 #include "common/policy/dial_race.hpp"
@@ -14,6 +13,7 @@
 #include "common/policy/idle_time.hpp"
 #include "common/policy/path_watch.hpp"
 #include "common/policy/shakiness.hpp"
+#include "common/policy/timekeeper.hpp"
 #include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_order.hpp"
 #include "common/policy/upstream_selector.hpp"
@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,7 +47,7 @@ struct Kept {
 
 /// The few TLS connections of one worker: dials them when there is something to ask, puts each
 /// query on one, and on another when that dies.
-class UpstreamPool final : private net::QueryConnection::Owner, private UpstreamHosts::Handler {
+class UpstreamPool final : private net::QueryStream::Owner, private UpstreamHosts::Handler {
 public:
     class Handler {
     public:
@@ -58,13 +59,27 @@ public:
         virtual void on_query_failed(QueryId query, const dns::ErrorReason& reason) = 0;
     };
 
-    /// Throws ConfigError (CA file). REQUIRES: all, and what `kept` refers to, outlive the pool.
+    /// A new connection, not begun; see net::QueryConnection.
+    using MakeStream = std::function<std::unique_ptr<net::QueryStream>(
+        net::QueryStream::Owner& owner,
+        std::size_t peer,
+        const net::ConnectionSettings& settings,
+        std::size_t max_queries
+    )>;
+
+    /// What the pool sees of the world outside.
+    struct World {
+        policy::Timekeeper& time;
+        MakeStream make_stream;
+        net::EventLoop& lookups;  // of upstreams by name
+    };
+
+    static World on(net::EventLoop& loop);
+
+    /// Throws ConfigError (CA file). REQUIRES: all, and what `world` and `kept` refer to, outlive
+    /// the pool.
     UpstreamPool(
-        net::EventLoop& loop,
-        QueryRelay& relay,
-        Handler& handler,
-        const Config& config,
-        const Kept& kept
+        World world, QueryRelay& relay, Handler& handler, const Config& config, const Kept& kept
     );
     ~UpstreamPool() override;
 
@@ -119,6 +134,7 @@ private:
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
+        bool sends_garbage = false;  // until it answers
     };
 
     struct Connection {
@@ -130,25 +146,31 @@ private:
         bool sent_early = false;
         bool has_opened = false;
         bool is_outdated = false;  // since the network changed
+        /// The peer told it to end: it is asked while there is no other, up to then.
+        std::optional<policy::TimePoint> leaving_until;
         policy::TimePoint dialed_at{};
         policy::TimePoint opened_at{};
         policy::TimePoint answered_at{};
         policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
         std::size_t silent_queries = 0;                              // slow ones in a row
         policy::TimePoint used_since = policy::TimePoint::max();     // the first query
+        std::size_t garbage_in_a_row = 0;
+        policy::TimePoint garbage_at = policy::TimePoint::min();  // the last
         bool was_in_doubt = false;  // when it ended: no query is to blame
         policy::TimePoint ended_at{};
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
-        std::unique_ptr<net::QueryConnection> stream;
+        std::unique_ptr<net::QueryStream> stream;
 
         bool is_in_doubt() const { return doubted_since != policy::TimePoint::max(); }
 
         /// Fit for more queries, at once or in a while.
-        bool is_useful() const { return !stream->is_retiring() && !is_in_doubt(); }
+        bool is_useful() const {
+            return !stream->is_retiring() && !is_in_doubt() && !leaving_until;
+        }
 
         bool can_take(policy::Company company) const {
-            return !is_in_doubt() && would_take(company);
+            return !is_in_doubt() && !leaving_until && would_take(company);
         }
 
         bool would_take(policy::Company company) const {
@@ -167,6 +189,11 @@ private:
     bool write_on(Connection& connection, QueryId query);
     bool write_where_few_wait(QueryId query);
     bool write_in_turn(QueryId query);
+    bool write_on_leaving(QueryId query);
+    void told_to_leave(Connection& connection);
+    void retire_leaving();
+    bool is_replaced(std::size_t upstream) const;
+    bool is_replacement_wanted() const;
     void measure(std::size_t upstream);
     void dial_all();
     std::pair<bool, std::size_t> rank(std::size_t upstream);
@@ -196,12 +223,12 @@ private:
     void dial_for_suspects();
     void dial(std::size_t upstream, bool for_suspects);
     void connect(
-        net::QueryConnection& stream,
+        net::QueryStream& stream,
         policy::UpstreamTransport transport,
         bool for_suspects,
         bool is_plain
     );
-    std::string label_with_address(const net::QueryConnection& connection) const;
+    std::string label_with_address(const net::QueryStream& connection) const;
     std::size_t suspects_waiting(std::size_t at_most) const;
     policy::UpstreamTransport pick_transport(std::size_t upstream);
     static std::uint16_t port_of(const Upstream& upstream, policy::UpstreamTransport transport);
@@ -216,7 +243,7 @@ private:
     void note_swallowed(const Connection& opened);
     void note_swallowed_syn(const Connection& opened);
     void early_data_lost(
-        const net::QueryConnection& connection,
+        const net::QueryStream& connection,
         std::uint32_t number,
         const std::vector<QueryId>& queries
     );
@@ -237,7 +264,7 @@ private:
     void retire_outdated();
     bool is_anybody_waiting() const;
     void drop_used_up();
-    bool is_left_for_another(net::QueryConnection& connection, const std::string& doubt);
+    bool is_left_for_another(net::QueryStream& connection, const std::string& doubt);
 
     void look_at_paths();
     void doubt_began(Connection& connection);
@@ -250,8 +277,13 @@ private:
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
     void look_at_slow(QueryId query);
-    void ask_again(std::size_t upstream, QueryId query);
-    void stall_began(Connection& connection);
+    void stall_began(Connection& connection, const char* reason);
+
+    void note_answer(Connection& from);
+    void note_garbage(Connection& from, dns::ConstBytes garbage, const QueryRelay::Match& match);
+    void ask_again(Connection& spoiled, QueryId query);
+    void make_way(QueryId query);
+    bool may_be_spoiled(const Connection& asked, QueryId query);
     void note_overtaken(QueryId query, std::uint32_t by);
     void hedge(QueryId query, std::uint32_t asked);
     bool write_hedge(QueryId query, std::uint32_t asked);
@@ -265,7 +297,7 @@ private:
     void note_record_loss(
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
     );
-    void replace_if_sick(net::QueryConnection& connection);
+    void replace_if_sick(net::QueryStream& connection);
     void put_in_order_of_writing(std::uint32_t connection, std::vector<QueryId>& queries);
     policy::TimePoint written_at(QueryId query, std::uint32_t connection);
     policy::Duration time_to_hear(std::size_t upstream) const;
@@ -275,25 +307,26 @@ private:
     );
     void close(std::uint32_t number);
     void failed(std::size_t upstream, const std::string& reason, bool is_refused = false);
-    void note_proof(const net::QueryConnection& failed);
+    void note_proof(const net::QueryStream& failed);
     const std::string& why_unreached();
-    Connection take(const net::QueryConnection& stream);
-    Connection& find(const net::QueryConnection& stream);
+    Connection take(const net::QueryStream& stream);
+    Connection& find(const net::QueryStream& stream);
     Connection* find(std::uint32_t number);
 
-    void on_connected(net::QueryConnection& connection) override;
-    void on_early_room(net::QueryConnection& connection, std::size_t octets) override;
-    void on_early_rejected(net::QueryConnection& connection) override;
-    bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
+    void on_connected(net::QueryStream& connection) override;
+    void on_early_room(net::QueryStream& connection, std::size_t octets) override;
+    void on_early_rejected(net::QueryStream& connection) override;
+    bool on_answer(net::QueryStream& connection, dns::Bytes answer) override;
     void on_answers_end() override;
-    void on_room(net::QueryConnection& connection) override;
-    void on_sent(net::QueryConnection& connection) override;
-    void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)
+    void on_room(net::QueryStream& connection) override;
+    void on_sent(net::QueryStream& connection) override;
+    void on_disconnected(net::QueryStream& connection, bool was_open, const std::string& reason)
         override;
 
     void on_host_changed(std::size_t upstream) override;
 
-    net::EventLoop& loop_;
+    policy::Timekeeper& loop_;
+    MakeStream make_stream_;
     QueryRelay& relay_;
     Handler& handler_;
     const Config& config_;
@@ -309,12 +342,12 @@ private:
     std::vector<policy::DialRace::Candidate> candidates_;
     policy::TimePoint race_at_{};  // when to look at the race again
     policy::TimePoint suspects_at_{};
-    net::DeadlineTimer race_timer_;
-    net::DeadlineTimer path_timer_;
+    std::unique_ptr<policy::Timekeeper::Alarm> race_timer_;
+    std::unique_ptr<policy::Timekeeper::Alarm> path_timer_;
     std::vector<Hedge> hedges_waiting_;  // for a connection to another upstream
     double hedge_credit_ = 8;
-    net::DeadlineTimer slow_timer_;
-    net::DeadlineTimer tidy_;
+    std::unique_ptr<policy::Timekeeper::Alarm> slow_timer_;
+    std::unique_ptr<policy::Timekeeper::Alarm> tidy_;
     PoolCounters counters_;
     std::string reason_text_;  // of the last abandon()
 };

@@ -11,7 +11,7 @@ namespace dotpair::client {
 /// `doubt` is why the upstream may be somebody else; empty when it is not. True when the new
 /// connection was given up because another upstream may prove more. That happens once: who is
 /// dialed although in doubt is used, as nobody else was left.
-bool UpstreamPool::is_left_for_another(net::QueryConnection& connection, const std::string& doubt) {
+bool UpstreamPool::is_left_for_another(net::QueryStream& connection, const std::string& doubt) {
     const std::size_t peer = connection.peer();
     Upstream& upstream = upstreams_[peer];
     const bool is_news = doubt != upstream.last_doubt;
@@ -54,7 +54,7 @@ const std::string& UpstreamPool::why_unreached() {
 /// Where each upstream was tried since a query came, and none is who it should be, that will not
 /// change before its deadline: it need not wait for that. One that has just served is given that
 /// time: somebody may be about to correct a certificate.
-void UpstreamPool::note_proof(const net::QueryConnection& failed) {
+void UpstreamPool::note_proof(const net::QueryStream& failed) {
     upstreams_[failed.peer()].unproven_at =
         failed.is_unproven() ? loop_.now() : policy::TimePoint::min();
     const policy::TimePoint tried_since =

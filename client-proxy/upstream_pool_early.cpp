@@ -31,7 +31,7 @@ bool UpstreamPool::may_be_early(
 /// First come, first served, as far as there is room; what the network must not show the server
 /// twice waits for the end of the handshake. The others wait as well: should this one not open, the
 /// race goes on.
-void UpstreamPool::on_early_room(net::QueryConnection& connection, std::size_t octets) {
+void UpstreamPool::on_early_room(net::QueryStream& connection, std::size_t octets) {
     Connection& early = find(connection);
     auto query = relay_.first_waiting();
     while (query) {
@@ -58,15 +58,13 @@ bool UpstreamPool::has_left_early(QueryId query) {
 }
 
 /// They wait like any other, and on_connected(), which follows, writes them (P-123).
-void UpstreamPool::on_early_rejected(net::QueryConnection& connection) {
+void UpstreamPool::on_early_rejected(net::QueryStream& connection) {
     take_back(connection.ids().take_all(), find(connection).number);
 }
 
 /// The connection was never open, so nothing but early data was written on it.
 void UpstreamPool::early_data_lost(
-    const net::QueryConnection& connection,
-    std::uint32_t number,
-    const std::vector<QueryId>& queries
+    const net::QueryStream& connection, std::uint32_t number, const std::vector<QueryId>& queries
 ) {
     upstreams_[connection.peer()].early_data.lost(connection.was_answered(), loop_.now());
     take_back(queries, number);

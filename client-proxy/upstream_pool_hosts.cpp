@@ -8,10 +8,7 @@ namespace dotpair::client {
 
 /// Early data is for one server alone: it does not take part in a race of several addresses.
 void UpstreamPool::connect(
-    net::QueryConnection& stream,
-    policy::UpstreamTransport transport,
-    bool for_suspects,
-    bool is_plain
+    net::QueryStream& stream, policy::UpstreamTransport transport, bool for_suspects, bool is_plain
 ) {
     const std::size_t upstream = stream.peer();
     Upstream& to = upstreams_[upstream];
@@ -32,7 +29,7 @@ void UpstreamPool::connect(
 }
 
 /// With the address, where that is one of several.
-std::string UpstreamPool::label_with_address(const net::QueryConnection& connection) const {
+std::string UpstreamPool::label_with_address(const net::QueryStream& connection) const {
     const Upstream& upstream = upstreams_[connection.peer()];
     return upstream.address.is_host
                ? net::to_string(connection.endpoint()) + "#" + upstream.address.name

@@ -15,7 +15,7 @@ constexpr std::chrono::seconds suspicious_wait{1};
 
 }  // namespace
 
-UpstreamPool::Connection& UpstreamPool::find(const net::QueryConnection& stream) {
+UpstreamPool::Connection& UpstreamPool::find(const net::QueryStream& stream) {
     return *std::ranges::find_if(connections_, [&stream](const Connection& connection) {
         return connection.stream.get() == &stream;
     });
@@ -26,7 +26,7 @@ UpstreamPool::Connection* UpstreamPool::find(std::uint32_t number) {
     return found == connections_.end() ? nullptr : &*found;
 }
 
-UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) {
+UpstreamPool::Connection UpstreamPool::take(const net::QueryStream& stream) {
     Connection& found = find(stream);
     Connection taken = std::move(found);
     connections_.erase(connections_.begin() + (&found - connections_.data()));
@@ -34,13 +34,13 @@ UpstreamPool::Connection UpstreamPool::take(const net::QueryConnection& stream) 
 }
 
 void UpstreamPool::on_disconnected(
-    net::QueryConnection& connection, bool was_open, const std::string& reason
+    net::QueryStream& connection, bool was_open, const std::string& reason
 ) {
     handler_.on_answers_end();  // what was answered before goes out while its bytes are there
     Connection lost = take(connection);
-    lost.was_in_doubt = lost.is_in_doubt();
+    lost.was_in_doubt = lost.is_in_doubt() || lost.leaving_until;
     lost.ended_at = loop_.now();
-    const std::shared_ptr<net::QueryConnection> gone = std::move(lost.stream);
+    const std::shared_ptr<net::QueryStream> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
     race_at_ = {};
     std::vector<QueryId> unanswered = gone->ids().take_all();
@@ -51,7 +51,7 @@ void UpstreamPool::on_disconnected(
         write_again(lost, unanswered, "the network changed before it was answered");
         return;
     }
-    if (reason == net::QueryConnection::end_of_stream && unanswered.empty()) {
+    if (reason == net::QueryStream::end_of_stream && unanswered.empty()) {
         upstreams_[gone->peer()].idle_time.learn(gone->idle_time(), loop_.now());
     }
     if (lost.has_opened) {
@@ -62,7 +62,7 @@ void UpstreamPool::on_disconnected(
     if (!policy::keeps_tickets(gone->ending(), !unanswered.empty())) {
         upstreams_[gone->peer()].tls.drop_tickets();
     }
-    note_record_loss(gone->peer(), unanswered, reason == net::QueryConnection::end_of_stream);
+    note_record_loss(gone->peer(), unanswered, reason == net::QueryStream::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is, unless one of them may have ended it or it had no time to answer.
     put_in_order_of_writing(lost.number, unanswered);
@@ -212,7 +212,7 @@ void UpstreamPool::note_record_loss(
 }
 
 /// It takes queries and leaves most unanswered: what is in flight goes to a fresh one.
-void UpstreamPool::replace_if_sick(net::QueryConnection& connection) {
+void UpstreamPool::replace_if_sick(net::QueryStream& connection) {
     if (connection.is_sick()) {
         connection.close();
         on_disconnected(connection, false, "too many queries without an answer");
@@ -232,18 +232,22 @@ void UpstreamPool::failed(std::size_t upstream, const std::string& reason, bool 
 
 dns::ErrorReason UpstreamPool::abandon(QueryId query) {
     bool was_asked = false;
+    const bool was_spoiled = relay_.was_spoiled(query);
     while (const auto written = relay_.written(query)) {
         take_back(query, *written);
         if (Connection* const connection = find(written->connection)) {
             was_asked = true;
-            reason_text_ =
-                "no answer from upstream " + upstreams_[connection->stream->peer()].label;
+            reason_text_ = (was_spoiled ? "garbage from upstream " : "no answer from upstream ") +
+                           upstreams_[connection->stream->peer()].label;
             replace_if_sick(*connection->stream);
         }
     }
     if (was_asked) {
-        tidy_.arm(loop_.now());
-        return {dns::Rcode::servfail, dns::extended_error::network_error, reason_text_};
+        tidy_->arm(loop_.now());
+        return {
+            dns::Rcode::servfail,
+            was_spoiled ? dns::extended_error::invalid_data : dns::extended_error::network_error,
+            reason_text_};
     }
     return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, why_unreached()};
 }

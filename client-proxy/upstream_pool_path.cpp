@@ -17,14 +17,14 @@ constexpr milliseconds min_grace{250};  // for a connection in doubt, after anot
 
 }  // namespace
 
-void UpstreamPool::on_sent(net::QueryConnection& connection) {
-    path_timer_.arm(connection.watch().next_look());
+void UpstreamPool::on_sent(net::QueryStream& connection) {
+    path_timer_->arm(connection.watch().next_look());
 }
 
 void UpstreamPool::look_at_paths() {
     std::vector<std::pair<std::uint32_t, policy::PathWatch::Change>> changes;
     for (Connection& connection : connections_) {
-        net::QueryConnection& stream = *connection.stream;
+        net::QueryStream& stream = *connection.stream;
         const auto due = stream.watch().next_look();
         if (stream.is_open() && due && *due <= loop_.now()) {
             const auto change =
@@ -45,7 +45,7 @@ void UpstreamPool::look_at_paths() {
         write_waiting();
     }
     for (const Connection& connection : connections_) {
-        path_timer_.arm(connection.stream->watch().next_look());
+        path_timer_->arm(connection.stream->watch().next_look());
     }
 }
 
@@ -69,7 +69,8 @@ void UpstreamPool::doubt_began(Connection& connection) {
 bool UpstreamPool::is_in_good_hands(QueryId query) {
     return std::ranges::any_of(relay_.copies(query), [this](const QueryRelay::Written& copy) {
         const Connection* const connection = find(copy.connection);
-        return connection != nullptr && connection->has_opened && !connection->is_in_doubt();
+        return connection != nullptr && connection->has_opened && !connection->is_in_doubt() &&
+               !copy.is_spoiled;
     });
 }
 
@@ -82,6 +83,7 @@ void UpstreamPool::suspend(Connection& connection) {
     });
     std::ranges::sort(unanswered, {}, [this](QueryId query) { return relay_.accepted_at(query); });
     for (const QueryId query : unanswered) {
+        make_way(query);
         relay_.wait(query);
     }
 }
@@ -106,7 +108,9 @@ void UpstreamPool::doubt_ended(Connection& connection) {
     spdlog::debug("upstream path works addr={}", upstreams_[connection.stream->peer()].label);
     connection.doubted_since = policy::TimePoint::max();
     for (const QueryId query : connection.stream->ids().pending()) {
-        relay_.stop_waiting(query);
+        if (is_in_good_hands(query)) {
+            relay_.stop_waiting(query);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ constexpr std::chrono::seconds longest_restart{2};
 }  // namespace
 
 void UpstreamPool::dial_for_waiting() {
-    if (relay_.first_waiting()) {
+    if (relay_.first_waiting() || is_replacement_wanted()) {
         race();
     }
     if (relay_.first_suspect()) {
@@ -50,13 +50,13 @@ void UpstreamPool::race() {
         dial(*choice.dial, false);
     }
     if (race_at_ != policy::TimePoint::max()) {
-        race_timer_.arm(race_at_);
+        race_timer_->arm(race_at_);
     }
 }
 
 /// A handshake whose path falls silent is worth no more than a SYN that nobody answers.
 bool UpstreamPool::has_sign_of_life(const Connection& dial) const {
-    net::QueryConnection& stream = *dial.stream;
+    net::QueryStream& stream = *dial.stream;
     return !stream.is_connecting() &&
            !(race_.is_overdue(stream.peer(), loop_.now() - dial.dialed_at) &&
              stream.is_unacknowledged());
@@ -160,7 +160,7 @@ void UpstreamPool::dial_for_suspects() {
     const std::size_t upstream = selector_.pick_any(loop_.now());
     if (selector_.is_left_alone(upstream, loop_.now())) {
         if (suspects_at_ > loop_.now()) {
-            race_timer_.arm(suspects_at_);
+            race_timer_->arm(suspects_at_);
             return;
         }
         suspects_at_ = loop_.now() + suspects_pause;
@@ -225,16 +225,14 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
         return;
     }
     Upstream& to = upstreams_[upstream];
-    net::QueryConnection::Owner& owner = *this;
+    net::QueryStream::Owner& owner = *this;
     const bool is_plain = !for_suspects && dials_plainly(upstream);
     net::ConnectionSettings settings = settings_;
     settings.fast_open = settings.fast_open && !is_plain && to.fast_open.may_send(loop_.now());
     settings.one_message_per_record = to.one_message_per_record;
     settings.idle_timeout =
         to.idle_time.allowed(std::max(config_.idle_timeout, config_.keep_warm), loop_.now());
-    auto stream = std::make_unique<net::QueryConnection>(
-        loop_, owner, upstream, settings, config_.queries_per_connection
-    );
+    auto stream = make_stream_(owner, upstream, settings, config_.queries_per_connection);
     const policy::UpstreamTransport transport = pick_transport(upstream);
     spdlog::debug("upstream dial addr={} transport={}", to.label, name_of(transport));
     connect(*stream, transport, for_suspects, is_plain);

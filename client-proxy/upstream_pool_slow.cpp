@@ -23,7 +23,7 @@ constexpr double max_hedge_credit = 32;
 void UpstreamPool::watch_for_answer(QueryId query) {
     if (config_.hedge_after > policy::Duration::zero() && relay_.watch_for_answer(query)) {
         hedge_credit_ = std::min(hedge_credit_ + hedges_per_query, max_hedge_credit);
-        slow_timer_.arm(loop_.now() + config_.hedge_after);
+        slow_timer_->arm(loop_.now() + config_.hedge_after);
     }
 }
 
@@ -31,7 +31,7 @@ void UpstreamPool::look_at_slow_queries() {
     while (const auto query = relay_.first_watched()) {
         const policy::TimePoint due = relay_.accepted_at(*query) + config_.hedge_after;
         if (due > loop_.now()) {
-            slow_timer_.arm(due);
+            slow_timer_->arm(due);
             return;
         }
         relay_.watch_no_more(*query);
@@ -45,11 +45,20 @@ void UpstreamPool::look_at_slow(QueryId query) {
     if (asked == nullptr || !asked->has_opened || !relay_.may_copy(query)) {
         return;  // it waits for a connection, which is the race's affair
     }
+    if (may_be_spoiled(*asked, query)) {
+        ask_again(*asked, query);
+        write_waiting();
+        return;
+    }
+    if (!asked->is_in_doubt() && asked->stream->unfinished_for() >= config_.hedge_after / 2) {
+        stall_began(*asked, "half a message");
+        return;
+    }
     const bool is_silent = asked->answered_at < relay_.accepted_at(query) &&
                            loop_.now() - asked->opened_at >= config_.hedge_after / 2;
     asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
-        stall_began(*asked);
+        stall_began(*asked, "no answers");
     } else if (upstreams_.size() > 1 || is_silent) {
         hedge(query, asked->number);
     }
@@ -64,23 +73,14 @@ void UpstreamPool::note_overtaken(QueryId query, std::uint32_t by) {
     if (slow != nullptr && fast != nullptr && slow->upstream != fast->upstream &&
         slow->has_opened && slow->answered_at < first.at && !slow->is_in_doubt() &&
         loop_.now() - first.at >= config_.hedge_after) {
-        stall_began(*slow);
-    }
-}
-
-/// What came in place of its answer is none. Once more, over another connection, at the end of the
-/// batch; should the answer come after all, the first counts.
-void UpstreamPool::ask_again(std::size_t upstream, QueryId query) {
-    if (relay_.copies(query).size() < QueryRelay::max_copies && relay_.may_copy(query)) {
-        upstreams_[upstream].shakiness.shaken(loop_.now());
-        relay_.wait(query);
+        stall_began(*slow, "no answers");
     }
 }
 
 /// It acknowledges and answers nobody: as good as dead, until it answers after all.
-void UpstreamPool::stall_began(Connection& connection) {
+void UpstreamPool::stall_began(Connection& connection, const char* reason) {
     const std::size_t upstream = connection.stream->peer();
-    failed(upstream, "no answers");
+    failed(upstream, reason);
     suspend(connection);
     relieve(upstream);
 }
@@ -102,7 +102,9 @@ void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
         const Connection* const connection = find(asked);
         if (upstreams_.size() > 1) {
             dial_another(connection->upstream);
-        } else if (stock_of(connection->upstream).dialing == 0) {
+        } else if (const Stock stock = stock_of(connection->upstream);
+                   stock.dialing == 0 &&
+                   stock.open + stock.retiring < 2 * config_.connections_per_upstream) {
             dial(connection->upstream, false);
         }
     }

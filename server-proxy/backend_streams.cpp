@@ -63,7 +63,7 @@ void BackendStreams::dial_if_needed(bool for_suspects) {
             return;
         }
     }
-    net::QueryConnection::Owner& owner = *this;
+    net::QueryStream::Owner& owner = *this;
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, backend_, settings_.connection, settings_.queries_per_connection
     );
@@ -110,11 +110,11 @@ void BackendStreams::abandon(const Route& route) {
     }
 }
 
-void BackendStreams::on_connected(net::QueryConnection& /*connection*/) {
+void BackendStreams::on_connected(net::QueryStream& /*connection*/) {
     events_.on_backend_room(backend_);
 }
 
-bool BackendStreams::on_answer(net::QueryConnection& connection, dns::Bytes answer) {
+bool BackendStreams::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     if (answer.size() < dns::header_size || !dns::header::is_answer(answer)) {
         events_.on_backend_unmatched();
         return false;
@@ -139,11 +139,11 @@ void BackendStreams::on_answers_end() {
     drop_used_up();
 }
 
-void BackendStreams::on_room(net::QueryConnection& /*connection*/) {
+void BackendStreams::on_room(net::QueryStream& /*connection*/) {
     events_.on_backend_room(backend_);
 }
 
-BackendStreams::Connection* BackendStreams::find(const net::QueryConnection& stream) {
+BackendStreams::Connection* BackendStreams::find(const net::QueryStream& stream) {
     return &*std::ranges::find_if(connections_, [&stream](const Connection& connection) {
         return connection.stream.get() == &stream;
     });
@@ -151,7 +151,7 @@ BackendStreams::Connection* BackendStreams::find(const net::QueryConnection& str
 
 /// A suspect may be what ended its connection: that says nothing of the backend.
 void BackendStreams::on_disconnected(
-    net::QueryConnection& connection, bool was_open, const std::string& reason
+    net::QueryStream& connection, bool was_open, const std::string& reason
 ) {
     Connection& gone = *find(connection);
     const Route gone_route = route(gone, 0);

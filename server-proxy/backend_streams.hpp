@@ -17,7 +17,7 @@ namespace dotpair::server {
 
 /// The few TCP connections to one backend: persistent, pipelined, shared by all clients of the
 /// worker. Besides them some for suspects (see policy::Company).
-class BackendStreams final : private net::QueryConnection::Owner {
+class BackendStreams final : private net::QueryStream::Owner {
 public:
     struct Settings {
         net::ConnectionSettings connection;
@@ -64,17 +64,17 @@ private:
     void dial_if_needed(bool for_suspects);
     void drop(Connection& connection);
     void drop_used_up();
-    Connection* find(const net::QueryConnection& stream);
+    Connection* find(const net::QueryStream& stream);
 
     Route route(const Connection& connection, std::uint16_t wire_id) const {
         return {Route::Kind::stream, backend_, connection.number, wire_id, 0};
     }
 
-    void on_connected(net::QueryConnection& connection) override;
-    bool on_answer(net::QueryConnection& connection, dns::Bytes answer) override;
+    void on_connected(net::QueryStream& connection) override;
+    bool on_answer(net::QueryStream& connection, dns::Bytes answer) override;
     void on_answers_end() override;
-    void on_room(net::QueryConnection& connection) override;
-    void on_disconnected(net::QueryConnection& connection, bool was_open, const std::string& reason)
+    void on_room(net::QueryStream& connection) override;
+    void on_disconnected(net::QueryStream& connection, bool was_open, const std::string& reason)
         override;
 
     net::EventLoop& loop_;

@@ -4,6 +4,7 @@
 #include "common/app/descriptors.hpp"
 #include "common/app/listening.hpp"
 #include "common/app/notify.hpp"
+#include "common/app/passed_sockets.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/error.hpp"
 #include "common/net/socket_options.hpp"
@@ -23,29 +24,47 @@ constexpr std::size_t spare_descriptors =
 
 using Workers = std::vector<std::unique_ptr<ServerWorker>>;
 
-/// The first worker finds out what the host has; the others open the same (SO_REUSEPORT).
-std::vector<net::Endpoint> open_listeners(const Config& config, Workers& workers) {
-    const auto opened =
-        app::open_all(config.listen, config.listen_by_default, [&](const net::Endpoint& at) {
-            net::require_free_port(at, false, is_dual_stack(config, at));
-            workers.front()->listen(at);
-        });
+/// What was passed takes the place of the default. The first worker finds out what the host has;
+/// the others open the same (SO_REUSEPORT).
+std::vector<net::Endpoint> open_listeners(
+    const Config& config, Workers& workers, app::PassedSockets& passed
+) {
+    const auto found = passed.stream_addresses(config.listen_plain);
+    const bool by_default = config.listen_by_default && found.empty();
+    const auto listen = [&](std::size_t index, const net::Endpoint& at) {
+        workers[index]->listen(
+            at, passed.share(at, app::PassedSockets::Which::streams, index, workers.size())
+        );
+    };
+    const auto opened = app::open_all(
+        config.listen_by_default && !by_default ? found : config.listen,
+        by_default,
+        [&](const net::Endpoint& at) {
+            if (!passed.has(at)) {
+                net::require_free_port(at, false, is_dual_stack(config, at));
+            }
+            listen(0, at);
+        }
+    );
     for (std::size_t index = 1; index < workers.size(); ++index) {
-        app::open_all(opened, false, [&](const net::Endpoint& at) { workers[index]->listen(at); });
+        app::open_all(opened, false, [&](const net::Endpoint& at) { listen(index, at); });
     }
     return opened;
 }
 
 /// UDP and TCP in clear, where the options name any.
-std::vector<net::Endpoint> open_plain_listeners(const Config& config, Workers& workers) {
-    if (config.listen_plain.empty()) {
-        return {};
-    }
+std::vector<net::Endpoint> open_plain_listeners(
+    const Config& config, Workers& workers, app::PassedSockets& passed
+) {
     for (const net::Endpoint& at : config.listen_plain) {
         app::open_all({at}, false, [&](const net::Endpoint& one) {
-            net::require_free_port(one, true);
-            for (const auto& worker : workers) {
-                worker->listen_plain(one);
+            if (!passed.has(one)) {
+                net::require_free_port(one, true);
+            }
+            for (std::size_t index = 0; index < workers.size(); ++index) {
+                workers[index]->listen_plain(
+                    one, passed.share(one, app::PassedSockets::Which::both, index, workers.size())
+                );
             }
         });
     }
@@ -215,6 +234,7 @@ void log_stats(const Workers& workers) {
 }  // namespace
 
 int run(const Config& config) {
+    auto passed = app::PassedSockets::take();
     const std::size_t per_worker =
         config.backends.size() * config.backend_sockets + spare_descriptors;
     app::raise_descriptor_limit(config.connections + config.workers * per_worker);
@@ -226,8 +246,9 @@ int run(const Config& config) {
         workers.push_back(std::make_unique<ServerWorker>(config, tls, limits));
         running.push_back(workers.back().get());
     }
-    const auto opened = open_listeners(config, workers);
-    const auto opened_plain = open_plain_listeners(config, workers);
+    const auto opened = open_listeners(config, workers, passed);
+    const auto opened_plain = open_plain_listeners(config, workers, passed);
+    passed.require_all_used();
     log_backends(config);
     log_certificates(tls);
     log_client_line(tls, opened.front());

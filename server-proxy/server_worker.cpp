@@ -40,10 +40,13 @@ ServerWorker::ServerWorker(
       transfers_(loop_, *this, config.transfers, transfer_settings(config, transfer_connections_)),
       scratch_(AnswerRelay::max_own_answer),
       deadline_(loop_, [this] { expire(); }),
-      drain_end_(loop_, [this] {
-          clients_.stop();
-          loop_.stop();
-      }) {
+      drain_(
+          loop_,
+          clients_,
+          {[this] { return relay_.size() > 0 || transfers_.size() > 0; },
+           [this] { return loop_.now() - asked_once_at_ > config_.query_timeout; },
+           [this] { loop_.stop(); }}
+      ) {
     adapt_idle_time();
 }
 
@@ -64,8 +67,8 @@ net::StreamFrontend::Settings ServerWorker::client_settings() {
     return settings;
 }
 
-void ServerWorker::listen(const net::Endpoint& at) {
-    clients_.listen(at, is_dual_stack(config_, at));
+void ServerWorker::listen(const net::Endpoint& at, const net::PassedListeners& passed) {
+    clients_.listen(at, is_dual_stack(config_, at), passed);
 }
 
 void ServerWorker::start() {
@@ -75,28 +78,12 @@ void ServerWorker::start() {
     }
 }
 
-/// Takes no new connections; the loop stops when the queries in flight have ended, which their
-/// deadlines see to, and the clients have read the answers and left.
 void ServerWorker::drain() {
-    draining_ = true;
-    adapt_idle_time();
-    clients_.stop_taking();
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
-    drain_end_.arm(loop_.now() + config_.query_timeout);
-    finish_draining();
-}
-
-void ServerWorker::finish_draining() {
-    if (!draining_ || relay_.size() > 0 || transfers_.size() > 0) {
-        return;
-    }
-    clients_.stop();
-    if (clients_.is_empty()) {
-        loop_.stop();
-    }
+    drain_.begin(config_.query_timeout);
+    adapt_idle_time();
 }
 
 // Queries in
@@ -129,6 +116,9 @@ AnswerRelay::Accepted ServerWorker::accept(
 }
 
 void ServerWorker::on_stream_query(net::ClientConnection& client, dns::Bytes message) {
+    if (!policy::may_ask_twice(dns::header::opcode(message))) {
+        asked_once_at_ = loop_.now();
+    }
     const AnswerRelay::Accepted accepted = accept(
         message,
         client.id(),
@@ -175,7 +165,7 @@ void ServerWorker::on_resolved(QueryId query, dns::ConstBytes answer) {
         counters_.clients_gone.add();
         relay_.forget(query);
     }
-    finish_draining();
+    drain_.look();
 }
 
 void ServerWorker::on_unresolved(QueryId query, const dns::ErrorReason& reason) {
@@ -196,7 +186,7 @@ void ServerWorker::end_with(QueryId query, const dns::ErrorReason& reason) {
         counters_.clients_gone.add();
         relay_.forget(query);
     }
-    finish_draining();
+    drain_.look();
 }
 
 // Time: one timer for all queries, since the oldest is always the next to expire.
@@ -212,10 +202,15 @@ void ServerWorker::expire() {
 
 /// What clients are told, and what holds for each from its next answer on (P-40, P-60, P-61).
 void ServerWorker::adapt_idle_time() {
+    if (drain_.has_begun()) {
+        idle_time_ = net::Drain::quiet_time;
+        relay_.set_keepalive(policy::Duration::zero());
+        return;
+    }
     idle_time_ = policy::idle_time_under_load(
         config_.idle_timeout, clients_.size(), config_.connections / config_.workers
     );
-    relay_.set_keepalive(draining_ ? policy::Duration::zero() : idle_time_);
+    relay_.set_keepalive(idle_time_);
 }
 
 void ServerWorker::pad_from_the_start(net::ClientConnection& client) const {
@@ -271,7 +266,7 @@ void ServerWorker::on_client_displaced() {
 }
 
 void ServerWorker::on_last_client_closed() {
-    finish_draining();
+    drain_.look();
 }
 
 }  // namespace dotpair::server

@@ -4,6 +4,7 @@
 #include "common/app/rate_limited_log.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/net/deadline_timer.hpp"
+#include "common/net/drain.hpp"
 #include "common/net/latency_histogram.hpp"
 #include "common/net/stream_frontend.hpp"
 #include "common/net/transfers.hpp"
@@ -44,10 +45,11 @@ public:
     ServerWorker(const Config& config, const net::TlsServerContext& tls, net::SharedLimits& limits);
     ~ServerWorker() override;
 
-    /// Throws boost::system::system_error.
-    void listen(const net::Endpoint& at);
-    /// UDP and TCP in clear; throws as listen().
-    void listen_plain(const net::Endpoint& at);
+    /// With what was `passed` for that address, or a socket of its own; throws
+    /// boost::system::system_error.
+    void listen(const net::Endpoint& at, const net::PassedListeners& passed);
+    /// UDP and TCP in clear; as listen().
+    void listen_plain(const net::Endpoint& at, const net::PassedListeners& passed);
 
     net::EventLoop& loop() override { return loop_; }
 
@@ -75,7 +77,6 @@ private:
     void queue_datagram(QueryId query, dns::ConstBytes answer);
     void end_with(QueryId query, const dns::ErrorReason& reason);
     void expire();
-    void finish_draining();
     void adapt_idle_time();
     void pad_from_the_start(net::ClientConnection& client) const;
 
@@ -124,9 +125,9 @@ private:
     std::vector<std::uint8_t> scratch_;
     std::vector<std::uint8_t> datagram_;  // the one to be sent; none without listen_plain
     net::DeadlineTimer deadline_;
-    net::DeadlineTimer drain_end_;
-    policy::Duration idle_time_{};  // in force
-    bool draining_ = false;
+    net::Drain drain_;
+    policy::Duration idle_time_{};       // in force
+    policy::TimePoint asked_once_at_{};  // when a client last asked what it may not ask twice
     app::RateLimitedLog log_{3, std::chrono::seconds(10)};
 };
 

@@ -4,17 +4,18 @@
 
 namespace dotpair::server {
 
-void ServerWorker::listen_plain(const net::Endpoint& at) {
+void ServerWorker::listen_plain(const net::Endpoint& at, const net::PassedListeners& passed) {
     datagram_.resize(dns::max_message_size);
-    auto socket = net::UdpBatchSocket::listening(loop_, *this, at);
+    const auto sockets = net::UdpBatchSocket::listening(loop_, *this, at, passed);
     clients_.listen_in_clear(
         at,
         config_.starttls ? std::optional<policy::StarttlsServer::Settings>(
                                {.willing = true, .accepts_prototypes = config_.starttls_legacy}
                            )
-                         : std::nullopt
+                         : std::nullopt,
+        passed
     );
-    datagrams_.push_back(std::move(socket));
+    datagrams_.insert(datagrams_.end(), sockets.begin(), sockets.end());
 }
 
 /// There is no upgrade here, whatever a query asks for (P-151).

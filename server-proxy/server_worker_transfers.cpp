@@ -42,7 +42,7 @@ void ServerWorker::transfer_target_failed(std::size_t peer, const std::string& r
 }
 
 void ServerWorker::on_last_transfer_ended() {
-    finish_draining();
+    drain_.look();
 }
 
 net::ClientConnection* ServerWorker::find_client(policy::SlotId id) {

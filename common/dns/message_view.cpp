@@ -38,10 +38,10 @@ public:
 
     void add_fields(ConstBytes type_and_class) { add(load(type_and_class)); }
 
-    /// Zero is kept for "cannot be compared".
+    /// Zero is kept for "cannot be compared", and the next for unreadable_question.
     std::uint64_t value() const {
         const std::uint64_t mixed = (state_ ^ (state_ >> 29)) * 0xBF58476D1CE4E5B9ULL;
-        return std::max<std::uint64_t>(mixed ^ (mixed >> 32), 1);
+        return std::max<std::uint64_t>(mixed ^ (mixed >> 32), unreadable_question + 1);
     }
 
 private:
@@ -186,6 +186,7 @@ Layout inspect(ConstBytes message) {
             note_opt(record, layout);
         }
     }
+    layout.has_all_records = true;
     layout.complete = position == message.size();
     if (count > before_additional) {
         layout.signature = signature_of(message, record);
@@ -195,6 +196,27 @@ Layout inspect(ConstBytes message) {
 
 std::uint64_t hash_question(ConstBytes message) {
     return read_questions(message).hash;
+}
+
+bool is_bare_error(ConstBytes answer) {
+    return answer.size() == header_size && header::rcode(answer) != Rcode::noerror;
+}
+
+namespace {
+
+std::uint64_t repeated(ConstBytes answer, std::uint64_t hash) {
+    const bool repeats_none = header::question_count(answer) == 0 || is_bare_error(answer);
+    return repeats_none || hash != 0 ? hash : unreadable_question;
+}
+
+}  // namespace
+
+std::uint64_t hash_repeated_question(ConstBytes answer) {
+    return repeated(answer, hash_question(answer));
+}
+
+std::uint64_t repeated_question(ConstBytes answer, const Layout& layout) {
+    return repeated(answer, layout.question_hash);
 }
 
 bool asks_below(ConstBytes message, const Layout& layout, std::string_view zone) {

@@ -18,6 +18,8 @@ struct Layout {
     /// Every count of the header held and the last octet was reached. Without it only the
     /// question's fields mean anything: such a message passes with its ID changed, or not at all.
     bool complete = false;
+    /// Every count of the header held; octets may follow.
+    bool has_all_records = false;
     /// There is exactly one question and it was read to its end.
     bool has_question = false;
     std::uint16_t question_type = 0;
@@ -42,6 +44,20 @@ Layout inspect(ConstBytes message);
 /// The question's hash alone, which is all that matching an answer needs: cheaper than inspect().
 /// Zero as in Layout::question_hash. REQUIRES: as inspect().
 std::uint64_t hash_question(ConstBytes message);
+
+/// What no question hashes to: a repeated question that is cut or compressed, which nobody asked.
+inline constexpr std::uint64_t unreadable_question = 1;
+
+/// The hash of the question that an answer repeats, for matching it (P-8). Zero where it repeats
+/// none, so that the ID alone has to tell: also where it is no more than a header with an error,
+/// whose counts some servers copy from the query. REQUIRES: as inspect().
+std::uint64_t hash_repeated_question(ConstBytes answer);
+
+/// The same, where `layout` is inspect(answer).
+std::uint64_t repeated_question(ConstBytes answer, const Layout& layout);
+
+/// No more than a header, with an error in it. REQUIRES: as inspect().
+bool is_bare_error(ConstBytes answer);
 
 /// Whether the one question's name is `zone` or lies below it, in whatever letters; false for a
 /// name that cannot be compared. `zone` is in wire form and lower case. REQUIRES: `layout` is

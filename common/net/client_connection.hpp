@@ -86,6 +86,9 @@ public:
     /// Finishes politely. No more calls of the owner.
     void close();
 
+    /// As FrameConnection::close_in_haste(). No more calls of the owner.
+    void close_in_haste() { stream_->close_in_haste(); }
+
     /// As FrameConnection::close_at_once(). False, and nothing is done, while something is under
     /// way.
     bool close_if_idle();

@@ -12,13 +12,13 @@ namespace dotpair::net {
 
 /// One timer for many deadlines, set to the earliest. Where the first to be set is the first to
 /// come it is never moved, so setting the others costs nothing.
-class DeadlineTimer {
+class DeadlineTimer final : public policy::Timekeeper::Alarm {
 public:
     /// `on_due` is called once for all deadlines up to then; whoever has others arms it again.
     DeadlineTimer(EventLoop& loop, std::function<void()> on_due);
 
     /// Does nothing while it waits for an earlier deadline, or when there is none.
-    void arm(std::optional<policy::TimePoint> at);
+    void arm(std::optional<policy::TimePoint> at) override;
 
 private:
     boost::asio::steady_timer timer_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/event_loop.hpp"
 
+#include "common/net/deadline_timer.hpp"
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <openssl/rand.h>
@@ -97,6 +99,10 @@ void EventLoop::stop() {
 
 void EventLoop::post(std::function<void()> what) {
     boost::asio::post(context_, std::move(what));
+}
+
+std::unique_ptr<EventLoop::Alarm> EventLoop::make_alarm(std::function<void()> on_due) {
+    return std::make_unique<DeadlineTimer>(*this, std::move(on_due));
 }
 
 void EventLoop::destroy_later(std::shared_ptr<void> what) {

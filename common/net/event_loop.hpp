@@ -3,7 +3,7 @@
 
 #include "common/dns/wire.hpp"
 #include "common/net/datagram_buffers.hpp"
-#include "common/policy/clock.hpp"
+#include "common/policy/timekeeper.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -32,19 +32,19 @@ public:
 /// A turn handles what is ready, up to a bound, and then writes what that left to be written: so
 /// under load each write carries more, and nothing ever waits for more to come. Thread: run() and
 /// everything it calls stay on one thread; stop() and post() may come from any.
-class EventLoop {
+class EventLoop final : public policy::Timekeeper {
 public:
     EventLoop();
 
     boost::asio::io_context& context() { return context_; }
 
     /// The time, read once per turn.
-    policy::TimePoint now();
+    policy::TimePoint now() override;
 
     /// Uniform in 0 to 1, for jitter.
-    double random_fraction();
+    double random_fraction() override;
     /// From a cryptographic generator: IDs towards a resolver (P-104).
-    std::uint16_t random_id();
+    std::uint16_t random_id() override;
 
     /// Buffers for the call at hand; whoever is called next may overwrite them.
     dns::Bytes receive_buffer() { return receive_buffer_; }
@@ -73,7 +73,9 @@ public:
 
     /// For what may be in the middle of a call of its own: lets it go once the loop has come back
     /// to itself; at the latest with the loop. REQUIRES: it has nothing left to write.
-    void destroy_later(std::shared_ptr<void> what);
+    void destroy_later(std::shared_ptr<void> what) override;
+
+    std::unique_ptr<Alarm> make_alarm(std::function<void()> on_due) override;
 
 private:
     void end_turn();

@@ -173,6 +173,22 @@ void FrameConnection::close() {
     }
 }
 
+void FrameConnection::close_in_haste() {
+    close();
+    if (state_ == State::closing && unsent_.empty()) {
+        boost::system::error_code ignored;
+        socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+        const dns::Bytes room = loop_.receive_buffer();
+        while (::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT) > 0) {
+            // What is left unread would turn the end into RST, which overtakes what is under way.
+        }
+        destroy();
+    }
+    if (state_ == State::closed) {
+        settings_.admission.reset();
+    }
+}
+
 /// Says goodbye and then only listens for the peer's: a socket closed with unread bytes would
 /// answer with RST, and take along what the peer has not read yet.
 void FrameConnection::finish_politely() {

@@ -172,6 +172,11 @@ public:
     /// How long it has carried no message.
     policy::Duration idle_time() const { return loop_.now() - active_at_; }
 
+    /// How long a message that arrives has been on its way; zero while none is.
+    policy::Duration unfinished_for() const {
+        return is_message_due() ? loop_.now() - frame_began_ : policy::Duration::zero();
+    }
+
     /// A busy connection has queries to answer or to be answered: the idle clock stands still.
     void set_busy(bool busy);
 
@@ -195,6 +200,10 @@ public:
         destroy();
         settings_.admission.reset();
     }
+
+    /// As close(), for a process that is about to end: where the kernel has taken all, the FIN goes
+    /// at once, the peer's is not waited for, and what was admitted is freed before it returns.
+    void close_in_haste();
 
     /// For what nobody wants any more: what waits is not written, what arrives is refused (RST). No
     /// call of the handler follows.

@@ -14,10 +14,9 @@ QueryConnection::QueryConnection(
     const ConnectionSettings& settings,
     std::size_t max_queries
 )
-    : owner_(owner),
-      peer_(peer),
+    : QueryStream(peer, max_queries),
+      owner_(owner),
       max_queries_(max_queries),
-      ids_(max_queries),
       loop_(loop),
       settings_(settings) {}
 

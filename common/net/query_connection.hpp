@@ -3,7 +3,7 @@
 
 #include "common/net/connection_race.hpp"
 #include "common/net/frame_connection.hpp"
-#include "common/policy/pending_queries.hpp"
+#include "common/net/query_stream.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -13,43 +13,14 @@
 
 namespace dotpair::net {
 
-/// A connection that we opened to ask queries on: many in flight, answered in any order.
-class QueryConnection final : private FrameConnection::Handler, private ConnectionRace::Owner {
+/// A connection that we opened to ask queries on.
+class QueryConnection final : public QueryStream,
+                              private FrameConnection::Handler,
+                              private ConnectionRace::Owner {
 public:
-    class Owner {
-    public:
-        virtual ~Owner() = default;
-        virtual void on_connected(QueryConnection& connection) = 0;
+    using Owner = QueryStream::Owner;
 
-        /// As for FrameConnection::Handler; what the owner puts into outbox() it also has in ids().
-        /// Rejected, it is in there still.
-        virtual void on_early_room(QueryConnection& /*connection*/, std::size_t /*octets*/) {}
-
-        virtual void on_early_rejected(QueryConnection& /*connection*/) {}
-
-        /// May be edited; valid until on_answers_end() returns. Returns whether somebody had waited
-        /// for it.
-        virtual bool on_answer(QueryConnection& connection, dns::Bytes answer) = 0;
-        virtual void on_answers_end() = 0;
-        /// can_take_query() may have turned true because enough was written.
-        virtual void on_room(QueryConnection& connection) = 0;
-
-        /// watch().next_look() may have changed.
-        virtual void on_sent(QueryConnection& /*connection*/) {}
-
-        /// The last call: it may destroy the connection. `was_open`: it had been of use; then its
-        /// end alone is no failure of the peer. The queries in ids() got no answer.
-        virtual void on_disconnected(
-            QueryConnection& connection, bool was_open, const std::string& reason
-        ) = 0;
-    };
-
-    /// The reason of on_disconnected() when the peer ended the connection in order.
-    static constexpr const char* end_of_stream = "closed by the peer";
-    static constexpr const char* end_asked_for = "the peer wants no more queries";
-
-    /// `peer` is the owner's own number for the other end. REQUIRES: `owner` outlives the
-    /// connection.
+    /// REQUIRES: `owner` outlives the connection.
     QueryConnection(
         EventLoop& loop,
         Owner& owner,
@@ -57,89 +28,62 @@ public:
         const ConnectionSettings& settings,
         std::size_t max_queries
     );
-    QueryConnection(const QueryConnection&) = delete;
-    QueryConnection& operator=(const QueryConnection&) = delete;
     ~QueryConnection() override;
 
-    /// Begins; the end of it is told to the owner, never from within.
-    void connect(const Endpoint& to, Security security);
+    void connect(const Endpoint& to, Security security) override;
+    void connect(std::vector<Endpoint> to, ConnectionRace::MakeSecurity make_security) override;
+    void add_addresses(const std::vector<Endpoint>& addresses) override;
 
-    /// The same to whichever of these addresses of the peer opens first. Makes a Security for each
-    /// that is tried; what `make_security` refers to outlives the connection.
-    void connect(std::vector<Endpoint> to, ConnectionRace::MakeSecurity make_security);
+    const Endpoint& endpoint() const override { return endpoint_; }
 
-    /// While it is not open: other addresses of the peer have become known.
-    void add_addresses(const std::vector<Endpoint>& addresses);
+    bool is_open() const override { return stream_ && stream_->is_open() && !ending_; }
 
-    /// Where it is connected to. REQUIRES: open.
-    const Endpoint& endpoint() const { return endpoint_; }
-
-    std::size_t peer() const { return peer_; }
-
-    bool is_open() const { return stream_ && stream_->is_open() && !ending_; }
-
-    /// TCP has not connected yet, to any address.
-    bool is_connecting() const {
+    bool is_connecting() const override {
         return stream_ ? stream_->is_connecting() : !race_ || race_->is_connecting();
     }
 
-    /// The peer wants no more queries; it ends when those it has are answered.
-    bool is_retiring() const { return retiring_; }
+    bool is_retiring() const override { return retiring_; }
 
-    /// Open, with an ID free, and not behind with its writing.
-    bool can_take_query();
-    /// Too many IDs are lost to answers that never came: fit to be replaced.
-    bool is_sick() const;
+    bool can_take_query() override;
+    bool is_sick() const override;
 
-    /// As for FrameConnection.
-    bool was_answered() const { return stream_ && stream_->was_answered(); }
+    bool was_answered() const override { return stream_ && stream_->was_answered(); }
 
-    bool said_hello_in_syn() const { return stream_ && stream_->said_hello_in_syn(); }
+    bool said_hello_in_syn() const override { return stream_ && stream_->said_hello_in_syn(); }
 
-    /// From on_disconnected() on. Of several addresses: refused where one of them was, and none
-    /// opened.
-    policy::ConnectionEnd ending() const { return stream_ ? stream_->ending() : race_loss_.ending; }
+    policy::ConnectionEnd ending() const override {
+        return stream_ ? stream_->ending() : race_loss_.ending;
+    }
 
-    /// It has been of use to somebody.
-    bool has_answered() const { return has_answered_; }
+    bool has_answered() const override { return has_answered_; }
 
-    policy::PendingQueries& ids() { return ids_; }
-
-    const policy::PathWatch& watch() const { return watch_; }
-
-    /// See PathWatch. REQUIRES: is_open().
     policy::PathWatch::Change look_at_path(
-        policy::LearnedAckDelay& ack_delay, policy::Duration lateness = {}
-    );
+        policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+    ) override;
+    bool is_unacknowledged() override;
 
-    /// Something that was sent is not acknowledged.
-    bool is_unacknowledged();
+    policy::Outbox& outbox() override { return stream_->outbox(); }
 
-    policy::Outbox& outbox() { return stream_->outbox(); }
+    void queries_changed() override;
+    void limit_idle_time(policy::Duration told) override;
 
-    /// After frames were put into outbox() or IDs abandoned: writes, and keeps the idle clock.
-    void queries_changed();
+    policy::Duration idle_time() const override { return stream_->idle_time(); }
 
-    /// The peer said how long the connection may be idle (RFC 7828): we end it earlier. Zero: it
-    /// gets no more queries, and ends when it has answered those it has (P-57, P-58).
-    void limit_idle_time(policy::Duration told);
+    TlsFacts tls_facts() const override { return stream_->tls_facts(); }
 
-    /// How long it has carried no message.
-    policy::Duration idle_time() const { return stream_->idle_time(); }
+    bool is_encrypted() const override { return stream_->is_encrypted(); }
 
-    TlsFacts tls_facts() const { return stream_->tls_facts(); }
+    bool is_unproven() const override {
+        return stream_ ? stream_->is_unproven() : race_loss_.is_unproven;
+    }
 
-    /// As for FrameConnection.
-    bool is_encrypted() const { return stream_->is_encrypted(); }
+    policy::Duration unfinished_for() const override { return stream_->unfinished_for(); }
 
-    bool is_unproven() const { return stream_ ? stream_->is_unproven() : race_loss_.is_unproven; }
-
-    std::optional<policy::TransportFailure> upgrade_failure() const {
+    std::optional<policy::TransportFailure> upgrade_failure() const override {
         return stream_ ? stream_->upgrade_failure() : race_loss_.upgrade_failure;
     }
 
-    /// No more calls of the owner.
-    void close();
+    void close() override;
 
 private:
     void end(const char* reason);
@@ -158,14 +102,11 @@ private:
     void on_race_lost(const std::string& reason, const ConnectionRace::Loss& loss) override;
 
     Owner& owner_;
-    std::size_t peer_;
     std::size_t max_queries_;
     bool was_open_ = false;
     bool has_answered_ = false;
     bool ending_ = false;    // the peer will send no more
     bool retiring_ = false;  // the peer wants no more
-    policy::PendingQueries ids_;
-    policy::PathWatch watch_;
     EventLoop& loop_;
     ConnectionSettings settings_;
     Endpoint endpoint_;

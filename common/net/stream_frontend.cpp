@@ -39,18 +39,20 @@ StreamFrontend::~StreamFrontend() {
     stop();
 }
 
-void StreamFrontend::listen(const Endpoint& at, bool dual_stack) {
+void StreamFrontend::listen(const Endpoint& at, bool dual_stack, const PassedListeners& passed) {
     // In clear the SYN could carry a query, and be delivered twice (P-12, P-127).
     const bool is_fast = tls_ != nullptr && settings_.connection.fast_open;
-    add_listener(at, {dual_stack, is_fast}, [this] {
+    add_listeners(at, {dual_stack, is_fast}, passed, [this] {
         return tls_ == nullptr ? Security(std::nullopt) : Security(tls_->start_session());
     });
 }
 
 void StreamFrontend::listen_in_clear(
-    const Endpoint& at, const std::optional<policy::StarttlsServer::Settings>& starttls
+    const Endpoint& at,
+    const std::optional<policy::StarttlsServer::Settings>& starttls,
+    const PassedListeners& passed
 ) {
-    add_listener(at, {}, [this, starttls] {
+    add_listeners(at, {}, passed, [this, starttls] {
         return !starttls ? Security(std::nullopt)
                          : Security(std::make_unique<TlsUpgrade>(
                                policy::StarttlsServer(*starttls),
@@ -59,20 +61,42 @@ void StreamFrontend::listen_in_clear(
     });
 }
 
-void StreamFrontend::add_listener(
-    const Endpoint& at, const TcpListener::Settings& listening, const Secure& secure
+void StreamFrontend::add_listeners(
+    const Endpoint& at,
+    const TcpListener::Settings& listening,
+    const PassedListeners& passed,
+    const Secure& secure
 ) {
-    listeners_.push_back(std::make_unique<TcpListener>(
-        loop_,
-        at,
-        listening,
-        [this, secure](boost::asio::ip::tcp::socket socket) { accept(std::move(socket), secure); }
-    ));
+    const auto on_accept = [this, secure](boost::asio::ip::tcp::socket socket) {
+        accept(std::move(socket), secure);
+    };
+    for (const int descriptor : passed.streams) {
+        listeners_.push_back(
+            std::make_unique<TcpListener>(loop_, at, descriptor, listening, on_accept)
+        );
+    }
+    if (passed.streams.empty() && passed.opens_rest) {
+        listeners_.push_back(std::make_unique<TcpListener>(loop_, at, listening, on_accept));
+    }
 }
 
 void StreamFrontend::start() {
     for (const auto& listener : listeners_) {
         listener->start();
+    }
+}
+
+bool StreamFrontend::stop_accepting(const std::function<void()>& on_neglected) {
+    bool others_may = !listeners_.empty();
+    for (const auto& listener : listeners_) {
+        others_may = listener->hand_over(on_neglected) && others_may;
+    }
+    return others_may;
+}
+
+void StreamFrontend::limit_idle_time(policy::Duration limit) {
+    for (auto id = clients_.front(all); id; id = clients_.behind(all, *id)) {
+        clients_.at(*id).connection->set_idle_timeout(limit);
     }
 }
 
@@ -87,6 +111,15 @@ void StreamFrontend::stop() {
     listeners_.clear();
     while (const auto id = clients_.front(all)) {
         forget(*id);
+    }
+}
+
+void StreamFrontend::stop_in_haste() {
+    listeners_.clear();
+    while (const auto id = clients_.front(all)) {
+        const auto connection = std::move(clients_.at(*id).connection);
+        clients_.remove(*id);  // first: the last one's end is told from within
+        connection->close_in_haste();
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/net/admissions.hpp"
 #include "common/net/client_connection.hpp"
+#include "common/net/passed_listeners.hpp"
 #include "common/net/tcp_listener.hpp"
 #include "common/net/tls_context.hpp"
 
@@ -73,19 +74,32 @@ public:
     );
     ~StreamFrontend() override;
 
-    /// Throws boost::system::system_error.
-    void listen(const Endpoint& at, bool dual_stack);
+    /// Throws boost::system::system_error. `dual_stack` holds for what is not `passed`.
+    void listen(const Endpoint& at, bool dual_stack, const PassedListeners& passed = {});
     /// The same in clear. With `starttls` clients may ask for TLS: REQUIRES a TLS context then.
     void listen_in_clear(
-        const Endpoint& at, const std::optional<policy::StarttlsServer::Settings>& starttls
+        const Endpoint& at,
+        const std::optional<policy::StarttlsServer::Settings>& starttls,
+        const PassedListeners& passed = {}
     );
     void start();
+
+    /// No new connections. True when others may accept them instead: then `on_neglected` is called
+    /// as soon as nobody does. REQUIRES: start() was called.
+    bool stop_accepting(const std::function<void()>& on_neglected);
+
+    /// Of those that are there, and have carried nothing for so long.
+    void limit_idle_time(policy::Duration limit);
 
     /// No new connections, and no more queries on those that are there.
     void stop_taking();
 
     /// Also closes politely what is there; is_empty() follows in bounded time.
     void stop();
+
+    /// As stop(), but waits for no client to take leave, only for what the kernel did not take: see
+    /// FrameConnection::close_in_haste().
+    void stop_in_haste();
 
     /// Nobody is connected, and nobody takes leave any more.
     bool is_empty() const { return size() == 0; }
@@ -107,8 +121,11 @@ private:
 
     using Secure = std::function<Security()>;
 
-    void add_listener(
-        const Endpoint& at, const TcpListener::Settings& listening, const Secure& secure
+    void add_listeners(
+        const Endpoint& at,
+        const TcpListener::Settings& listening,
+        const PassedListeners& passed,
+        const Secure& secure
     );
     void accept(boost::asio::ip::tcp::socket socket, const Secure& secure);
     std::shared_ptr<void> admit(const boost::asio::ip::address& from);

@@ -11,6 +11,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -21,8 +22,15 @@ namespace dotpair::net {
 namespace {
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::milliseconds pause_when_short{100};
+constexpr std::chrono::milliseconds neglect_time{50};
 constexpr int backlog = 1024;
 constexpr int fast_open_queue = 256;  // not yet confirmed by an ACK; others do without
+
+bool is_readable(int socket) {
+    pollfd wanted{socket, POLLIN, 0};
+    return ::poll(&wanted, 1, 0) > 0;
+}
+
 }  // namespace
 
 struct TcpListener::State {
@@ -32,8 +40,28 @@ struct TcpListener::State {
     boost::asio::ip::tcp::acceptor acceptor;
     boost::asio::steady_timer timer;
     OnAccept on_accept;
+    bool is_passed = false;
+    bool accepts = true;
     bool stopped = false;
 };
+
+namespace {
+
+void spawn(const boost::asio::any_io_executor& executor, boost::asio::awaitable<void> what) {
+    boost::asio::co_spawn(executor, std::move(what), [](const std::exception_ptr& escaped) {
+        if (escaped) {
+            std::rethrow_exception(escaped);  // out of EventLoop::run(): a bug, not an event
+        }
+    });
+}
+
+void allow_fast_open(int socket, bool is_wanted) {
+    if (is_wanted) {
+        set_option(socket, IPPROTO_TCP, TCP_FASTOPEN, fast_open_queue);
+    }
+}
+
+}  // namespace
 
 TcpListener::TcpListener(
     EventLoop& loop, const Endpoint& at, const Settings& settings, OnAccept on_accept
@@ -49,10 +77,17 @@ TcpListener::TcpListener(
         set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, settings.dual_stack ? 0 : 1);
     }
     acceptor.bind(endpoint);
-    if (settings.fast_open) {
-        set_option(socket, IPPROTO_TCP, TCP_FASTOPEN, fast_open_queue);
-    }
+    allow_fast_open(socket, settings.fast_open);
     acceptor.listen(backlog);
+}
+
+TcpListener::TcpListener(
+    EventLoop& loop, const Endpoint& at, int passed, const Settings& settings, OnAccept on_accept
+)
+    : state_(std::make_shared<State>(loop, std::move(on_accept))) {
+    state_->is_passed = true;
+    state_->acceptor.assign(tcp_endpoint(at).protocol(), passed);
+    allow_fast_open(passed, settings.fast_open);
 }
 
 TcpListener::~TcpListener() {
@@ -60,15 +95,29 @@ TcpListener::~TcpListener() {
 }
 
 void TcpListener::start() {
-    boost::asio::co_spawn(
-        state_->acceptor.get_executor(),
-        accept_all(state_),
-        [](const std::exception_ptr& escaped) {
-            if (escaped) {
-                std::rethrow_exception(escaped);  // out of EventLoop::run(): a bug, not an event
-            }
+    spawn(state_->acceptor.get_executor(), accept_all(state_));
+}
+
+bool TcpListener::hand_over(std::function<void()> on_neglected) {
+    State& state = *state_;
+    state.accepts = false;
+    boost::system::error_code error;
+    state.acceptor.cancel(error);
+    state.timer.cancel();
+    if (state.is_passed) {
+        spawn(state.acceptor.get_executor(), watch_queue(state_, std::move(on_neglected)));
+        return true;
+    }
+    // Who waits in the kernel when the socket is closed would be reset.
+    state.acceptor.non_blocking(true, error);
+    while (!error) {
+        boost::asio::ip::tcp::socket socket = state.acceptor.accept(error);
+        if (!error) {
+            state.on_accept(std::move(socket));
         }
-    );
+    }
+    stop();
+    return false;
 }
 
 void TcpListener::stop() {
@@ -79,16 +128,32 @@ void TcpListener::stop() {
 }
 
 boost::asio::awaitable<void> TcpListener::accept_all(std::shared_ptr<State> state) {
-    while (!state->stopped) {
+    while (state->accepts && !state->stopped) {
         auto [error, socket] = co_await state->acceptor.async_accept(as_result);
-        if (state->stopped) {
-            co_return;
-        }
         if (!error) {
             state->on_accept(std::move(socket));
-        } else if (error != boost::asio::error::connection_aborted) {
+        } else if (error != boost::asio::error::connection_aborted && state->accepts && !state->stopped) {
             state->timer.expires_after(pause_when_short);  // most likely out of descriptors
             co_await state->timer.async_wait(as_result);
+        }
+    }
+}
+
+/// Who accepts in our place does so at once: whoever is there still after a while has nobody.
+boost::asio::awaitable<void> TcpListener::watch_queue(
+    std::shared_ptr<State> state, std::function<void()> on_neglected
+) {
+    while (!state->stopped) {
+        const auto [error] =
+            co_await state->acceptor.async_wait(boost::asio::socket_base::wait_read, as_result);
+        if (error || state->stopped) {
+            co_return;
+        }
+        state->timer.expires_after(neglect_time);
+        co_await state->timer.async_wait(as_result);
+        if (!state->stopped && is_readable(state->acceptor.native_handle())) {
+            on_neglected();
+            co_return;
         }
     }
 }

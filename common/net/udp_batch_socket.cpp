@@ -102,14 +102,38 @@ std::shared_ptr<UdpBatchSocket> UdpBatchSocket::listening(
     set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
     if (at.address.is_v6()) {
         set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    self->learn_ways_back(at);
+    self->socket_.bind(endpoint);
+    return self;
+}
+
+std::vector<std::shared_ptr<UdpBatchSocket>> UdpBatchSocket::listening(
+    EventLoop& loop, Handler& handler, const Endpoint& at, const PassedListeners& passed
+) {
+    std::vector<std::shared_ptr<UdpBatchSocket>> sockets;
+    for (const int descriptor : passed.datagrams) {
+        std::shared_ptr<UdpBatchSocket> self(new UdpBatchSocket(loop, handler));
+        self->socket_.assign(udp_endpoint(at).protocol(), descriptor);
+        self->learn_ways_back(at);
+        sockets.push_back(std::move(self));
+    }
+    if (sockets.empty() && passed.opens_rest) {
+        sockets.push_back(listening(loop, handler, at));
+    }
+    return sockets;
+}
+
+/// What the kernel has to be told once, whoever opened the socket.
+void UdpBatchSocket::learn_ways_back(const Endpoint& at) {
+    const int socket = socket_.native_handle();
+    if (at.address.is_v6()) {
         set_option(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     } else {
         set_option(socket, IPPROTO_IP, IP_PKTINFO, 1);
     }
     enlarge_buffers(socket, buffer_size);
-    self->socket_.bind(endpoint);
-    self->socket_.non_blocking(true);
-    return self;
+    socket_.non_blocking(true);
 }
 
 std::shared_ptr<UdpBatchSocket> UdpBatchSocket::connected(

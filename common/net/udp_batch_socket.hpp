@@ -4,6 +4,7 @@
 #include "common/net/datagram_buffers.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
+#include "common/net/passed_listeners.hpp"
 
 #include <boost/asio/ip/udp.hpp>
 
@@ -35,9 +36,13 @@ public:
         virtual void on_refused(UdpBatchSocket& socket) = 0;
     };
 
-    /// Both throw boost::system::system_error. `handler` outlives the socket's use; see close().
+    /// All throw boost::system::system_error. `handler` outlives the socket's use; see close().
     static std::shared_ptr<UdpBatchSocket> listening(
         EventLoop& loop, Handler& handler, const Endpoint& at
+    );
+    /// Those that were passed for that address, adopted; else one that is opened, if any shall be.
+    static std::vector<std::shared_ptr<UdpBatchSocket>> listening(
+        EventLoop& loop, Handler& handler, const Endpoint& at, const PassedListeners& passed
     );
     static std::shared_ptr<UdpBatchSocket> connected(
         EventLoop& loop, Handler& handler, const Endpoint& to
@@ -67,6 +72,7 @@ public:
 private:
     UdpBatchSocket(EventLoop& loop, Handler& handler);
 
+    void learn_ways_back(const Endpoint& at);
     void arm();
     void on_readable();
     bool receive_batch();

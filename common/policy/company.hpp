@@ -19,6 +19,9 @@ inline constexpr std::uint8_t max_losses = 4;
 /// make a storm of it (in the spirit of RFC 9520).
 inline constexpr std::uint8_t max_writes = 12;
 
+/// Nor after so many answers to it that were none, or that nobody can read.
+inline constexpr std::uint8_t max_spoils = 3;
+
 constexpr Company company_after(std::uint8_t losses) {
     return losses < 2 ? Company::shared : losses == 2 ? Company::few : Company::alone;
 }

@@ -44,7 +44,7 @@ public:
         SlotId query;
     };
 
-    /// `question_hash` of zero: the answer carries no question that can be compared.
+    /// `question_hash` of zero: the answer repeats no question. See dns::repeated_question().
     Found match(std::uint16_t wire_id, std::uint64_t question_hash);
 
     /// The query that waits for this ID's answer, if one does.

@@ -31,6 +31,12 @@ enum class Timing : std::uint8_t { ordinary, early };
 /// deletes a key (RFC 2930). REQUIRES: as of classify().
 bool is_replay_safe(dns::ConstBytes message, const dns::Layout& layout);
 
+/// What may be asked once more when nobody knows whether it arrived: QUERY and NOTIFY. An UPDATE
+/// may have been carried out.
+inline bool may_ask_twice(dns::Opcode opcode) {
+    return opcode == dns::Opcode::query || opcode == dns::Opcode::notify;
+}
+
 /// A query for resolver.arpa or below, by which a client finds out what its resolver offers (RFC
 /// 9462): forwarded it would learn of another one, which it cannot verify (P-139). Not one that is
 /// signed: who signs asks somebody else. `layout` is that of `message`.

@@ -30,13 +30,20 @@ from harness import wire
 FIRST_OCTET, IMPOSTOR_OCTET = 10, 66
 
 
+def number_of(query):
+    """The number that harness.generator.host_query() made it of."""
+    return int(query[14:13 + query[12]])
+
+
 def right_answer(query, first_octet=FIRST_OCTET):
-    """What harness.generator.check_answer() wants for host_query(); an impostor's octet makes it wrong."""
-    number = int(query[14:13 + query[12]])
+    """What harness.generator.check_answer() wants for host_query(); an impostor's octet makes it wrong. With an
+    OPT where the query has one, as of any resolver (RFC 6891): a server has nowhere else to say keepalive."""
+    number = number_of(query)
+    edns = wire.opt() if query[10:12] != b"\0\0" else b""
     end = wire.question_end(query)
     address = bytes([first_octet, number >> 16, number >> 8 & 255, number & 255])
-    header = wire.HEADER.pack(wire.identifier(query), wire.QR | wire.RD | wire.RA, 1, 1, 0, 0)
-    return header + query[12:end] + wire.record(b"\xc0\x0c", wire.TYPE["A"], address)
+    header = wire.HEADER.pack(wire.identifier(query), wire.QR | wire.RD | wire.RA, 1, 1, 0, 1 if edns else 0)
+    return header + query[12:end] + wire.record(b"\xc0\x0c", wire.TYPE["A"], address) + edns
 
 
 def garbage_kinds(chance):
@@ -84,7 +91,7 @@ class Behaviour:
         if self.garbage and self.chance.random() < self.garbage:
             self.counts["garbage"] += 1
             return next(self.kinds)(answer), 0
-        number = int.from_bytes(answer[-3:], "big")
+        number = number_of(query)
         is_slow = self.slow and number % round(1 / self.slow[0]) == 0
         return answer, self.slow[1] if is_slow else 0
 

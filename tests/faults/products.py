@@ -27,7 +27,7 @@ import tomllib
 
 from harness.certificates import SERVER_NAME
 from harness.ports import free_port
-from harness.processes import Process, run, temporary_directory, wait_until
+from harness.processes import Process, run, start_activated, temporary_directory, wait_until
 from harness.resolvers import write
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -72,16 +72,12 @@ class Template:
         return f"{printed} at {commit_of_programs()}" if self.name.startswith("dotpair") else printed
 
     def start(self, listener=None, **values):
-        """`listener`: a socket for it to take over, as systemd's socket activation hands it out."""
+        """`listener`: a socket for it to share, as systemd's socket activation hands it out."""
         directory = temporary_directory(self.name)
         for name, text in self.fields.get("files", {}).items():
             write(directory, name, fill(text, directory=directory, **values))
         command = shlex.split(fill(self.fields["command"], directory=directory, **values))
-        if listener is None:
-            return Process(command, cwd=directory)
-        number = listener.fileno()
-        activation = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-        return Process(["bash", "-c", activation, "bash", *command], cwd=directory, inherited=[number])
+        return start_activated(command, [listener], cwd=directory) if listener else Process(command, cwd=directory)
 
     def upstreams(self, servers):
         texts = [fill(self.fields["upstream"], address=server.address, tls_port=server.port, index=index,
@@ -118,7 +114,7 @@ class RunningClient:
 
 class RealServer:
     """A DoT server in front of the lab's resolver; it can go and come back on the same port. `activated`:
-    its listening socket is held for it meanwhile."""
+    its listening socket is held for it, and two may share that for a while."""
 
     def __init__(self, template, place, address, certificate, backend_port, ticket_keys, activated=False):
         self.template, self.place = template, place
@@ -150,7 +146,13 @@ class RealServer:
         self.process.kill()
 
     def restart(self):
-        """As systemd does it: the new one is started when the old one has ended. Seconds without any."""
+        """Seconds without any server. As systemd does it, the new one is started when the old one has ended;
+        activated, as docs/faults.md has an upgrade done: the old one is told to end when the new one is there."""
+        if self._listener:
+            old = self.process
+            self.start()
+            old.stop()
+            return 0
         self.process.stop()
         begin = time.monotonic()
         self.start()

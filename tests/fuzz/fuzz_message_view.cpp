@@ -63,6 +63,16 @@ void check(const Octets& message) {
     const Layout layout = dns::inspect(message);
     require(dns::hash_question(message) == layout.question_hash, "one hash by two ways");
     require(layout.question_end <= message.size(), "the question ends inside");
+    const auto repeated = dns::hash_repeated_question(message);
+    require(
+        repeated == dns::repeated_question(message, layout), "one repeated question by two ways"
+    );
+    require(
+        layout.question_hash != 0 ? repeated == layout.question_hash
+                                  : repeated <= dns::unreadable_question,
+        "a repeated question is the question, none, or unreadable"
+    );
+    require(layout.has_all_records || !layout.complete, "complete is more than all records");
     compare_with_reference(message, layout);
     walk_records(message, layout);
     if (layout.question_hash != 0) {

@@ -25,21 +25,29 @@ one_file() {
     printf '%s\n' "${found[0]}"
 }
 
+# The binaries stand under $root, so copies say where. They name each other.
+copy_units() {
+    local unit
+    mkdir "$root/units"
+    while read -r unit; do
+        if grep -qE '@[A-Za-z_]+@' "$unit"; then
+            fail "$unit holds an unexpanded @"
+        fi
+        sed -E "s#^(ExecStart(Pre)?=)/#\\1$root/#" "$unit" >"$root/units/${unit##*/}"
+    done < <(find "$root" -path '*/systemd/system/*')
+}
+
 check_unit() {
-    local unit copy output
-    unit=$(one_file "/dotpair-$1.service")
-    if grep -qE '@[A-Z_]+@' "$unit"; then
-        fail "$unit holds an unexpanded @"
+    local output
+    output=$(systemd-analyze verify --man=no "$root/units/$1" 2>&1) || fail "verify of $1: $output"
+    if grep -q "dotpair-" <<<"$output"; then
+        fail "verify of $1 says: $output"
     fi
-    # The binaries stand under $root, so a copy says where.
-    copy=$root/dotpair-$1.service
-    sed -E "s#^(ExecStart(Pre)?=)#\\1$root#" "$unit" >"$copy"
-    output=$(systemd-analyze verify --man=no "$copy" 2>&1) || fail "verify of dotpair-$1.service: $output"
-    if grep -q "dotpair-$1" <<<"$output"; then
-        fail "verify of dotpair-$1.service says: $output"
-    fi
-    systemd-analyze security --offline=true --threshold="$limit" --no-pager "$copy" >"$root/security" 2>&1 ||
-        fail "exposure of dotpair-$1.service: $(tail -n 1 "$root/security")"
+}
+
+check_exposure() {
+    systemd-analyze security --offline=true --threshold="$limit" --no-pager "$root/units/$1" >"$root/security" 2>&1 ||
+        fail "exposure of $1: $(tail -n 1 "$root/security")"
     tail -n 1 "$root/security"
 }
 
@@ -56,8 +64,12 @@ check_example() {
     "$binary" --config "$root/$1.toml" --check-config >/dev/null || fail "$example with all lines is not valid"
 }
 
+copy_units
 for program in client server; do
-    check_unit "$program"
+    for unit in "$program.service" "$program@.service" "$program.socket" "$program-upgrade.service"; do
+        check_unit "dotpair-$unit"
+    done
+    check_exposure "dotpair-$program.service"
     check_example "$program"
 done
 exit $((failures > 0))

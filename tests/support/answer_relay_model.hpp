@@ -155,7 +155,7 @@ private:
         if (message.size() < dns::header_size) {
             return;
         }
-        const std::uint64_t hash = dns::hash_question(message);
+        const std::uint64_t hash = dns::hash_repeated_question(message);
         const auto found = sockets_[number].ids.match(dns::header::id(message), hash);
         if (found.match != policy::PendingQueries::Match::found) {
             return;

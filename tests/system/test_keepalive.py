@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Idle times as the two programs tell them and keep to them (RFC 7828), each on its own hop."""
 
+import threading
 import time
 import unittest
 
 from harness import wire
 from harness.cases import WithPair, answer_at_once
 from harness.certificates import Authority
-from harness.exchange import ask_tcp, ask_udp, receive_frame, tls_socket, udp_socket
+from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, tls_socket, udp_socket
 from harness.fake_backend import FakeBackend, answer_with_opt, first_label
 from harness.ports import LOOPBACK
+from harness.processes import wait_until
 from harness.programs import Client
 
 ASKS = wire.opt(options=wire.option(wire.KEEPALIVE))
@@ -123,6 +125,57 @@ class ClientOfAServer(unittest.TestCase):
     def test_told_0_it_goes_elsewhere_though_one_connection_is_allowed_P58(self):
         self.check_told_0(connections_per_upstream=1)
 
+    def test_told_0_by_a_server_that_had_served_it_asks_there_until_another_is_open_P58(self):
+        """Made before broken: no query waits for a dial, and none is asked twice."""
+        leaving = threading.Event()
+        held = []
+
+        def handle(request):
+            if first_label(request.data) == b"slow":
+                held.append(request)
+            else:
+                request.reply(answer_with_opt(request.data, timeout_option(0 if leaving.is_set() else 60)))
+
+        self.start(handle)
+        with udp_socket(self.client.port) as end:
+            end.settimeout(10)
+
+            def ask(name, number):
+                end.send(wire.query(name, 1, number))
+                answer = end.recv(4096)
+                self.assertEqual((wire.identifier(answer), wire.rcode(answer)), (number, wire.NOERROR))
+                return self.server.requests[-1].source
+
+            old = ask("before.test", 30)
+            self.server.shakes_hands.clear()
+            leaving.set()
+            for number in range(31, 40):
+                self.assertEqual(ask("leaving.test", number), old, "not asked where it is answered")
+            wait_until(lambda: self.server.connections == 2, "the next connection, asked for by nobody")
+            end.send(wire.query("slow.test", 1, 40))
+            self.server.wait_for_requests(lambda seen: seen[-1].source == old and len(held) == 1, "the slow query")
+            leaving.clear()
+            self.server.shakes_hands.set()
+            wait_until(lambda: ask("moving.test", 41) != old, "the queries to move")
+            self.assertNotIn(old, self.server.ends, "closed before all was answered")
+            held[0].reply(answer_with_opt(held[0].data))
+            self.assertEqual(wire.identifier(end.recv(4096)), 40)
+        self.assertTrue(self.server.wait_for_end(old)[1], "no close_notify")
+        self.assert_no_failure()
+        self.assertEqual(self.server.connections, 2)
+
+    def test_told_0_it_asks_nothing_there_that_it_may_ask_once_alone_P58_P114(self):
+        leaving = threading.Event()
+        self.start(lambda request: request.reply(
+            answer_with_opt(request.data, timeout_option(0 if leaving.is_set() else 60))))
+        self.assertIsNotNone(ask_udp(self.client.port, BARE))
+        leaving.set()
+        self.assertIsNotNone(ask_udp(self.client.port, BARE))
+        self.assertIsNotNone(ask_udp(self.client.port, wire.query("www.test", 1, 12, opcode=14)))
+        first, second, third = [request.source for request in self.server.requests]
+        self.assertEqual(first, second)
+        self.assertNotEqual(second, third)
+
 
 class ServerForClients(WithPair):
     def ask_tls(self, query):
@@ -160,6 +213,28 @@ class ServerForClients(WithPair):
             answer = receive_frame(end)
             self.assertEqual((wire.rcode(answer), told(answer)), (wire.NOERROR, 0))
             self.assertIsNone(receive_frame(end), "still open")
+
+    def test_while_it_drains_it_goes_on_answering_P61(self):
+        """A query that is on its way when the server is told to stop is answered, not left behind."""
+        self.start_echoing()
+        with tls_socket(self.pair.server.port) as end:
+            end.sendall(wire.frame(ASKING))
+            self.assertEqual(told(receive_frame(end)), 30)
+            self.pair.server.begin_to_stop()
+            end.sendall(wire.frame(ASKING))
+            self.assertEqual(told(receive_frame(end)), 0)
+            self.assertIsNone(receive_frame(end), "no close_notify")
+
+    def test_an_app_is_told_0_while_the_client_drains_P61_P63(self):
+        held = []
+        self.start(held.append, client_options={"query_timeout": "20s"}, server_options={"query_timeout": "20s"})
+        with tcp_socket(self.pair.port) as app:
+            app.sendall(wire.frame(ASKING))
+            self.backend.wait_for_requests(lambda seen: len(seen) == 1, "the query")
+            self.pair.client.begin_to_stop()
+            held[0].reply(answer_with_opt(held[0].data))
+            self.assertEqual(told(receive_frame(app)), 0)
+            self.assertIsNone(receive_frame(app), "still open")
 
     def test_an_app_is_told_over_tcp_alone_P55_P63(self):
         self.start_echoing(client_options={"tcp_idle_timeout": "12s"})

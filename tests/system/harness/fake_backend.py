@@ -20,6 +20,10 @@ class Request:
         self.reply = send
         self._stream = stream
 
+    def reply_raw(self, data):
+        """Octets that need not be a frame, on the TCP connection it came on."""
+        self._stream.sendall(data)
+
     def end(self):
         """Ends the TCP connection it came on, behind what was answered."""
         self._stream.shutdown(socket.SHUT_RDWR)
@@ -59,6 +63,8 @@ class FakeBackend:
         self.requests = []
         self.ends = {}  # {source: (time.monotonic(), is_orderly)}
         self.changed = threading.Condition()
+        self.shakes_hands = threading.Event()  # cleared, new connections get no further than TCP
+        self.shakes_hands.set()
         self._handler = handler
         self._closed = False
         self._tls = None
@@ -104,6 +110,7 @@ class FakeBackend:
     def _serve_stream(self, stream, source):
         lock = threading.Lock()
         if self._tls:
+            self.shakes_hands.wait()
             try:
                 stream = self._tls.wrap_socket(stream, server_side=True, suppress_ragged_eofs=False)
             except OSError:

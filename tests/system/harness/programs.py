@@ -8,7 +8,7 @@ import signal
 import socket
 
 from .ports import LOOPBACK, free_port
-from .processes import Process, wait_until
+from .processes import Process, start_activated, wait_until
 
 READY_LINE = r"\bready\b"
 PIN_IN_LOG = r"pin=(sha256/[A-Za-z0-9+/]+=*)"
@@ -35,6 +35,11 @@ def _option_list(options):
     return arguments
 
 
+def _listen_option(program, sockets):
+    """None where sockets are passed: they say where it listens."""
+    return {} if sockets else {"listen": f"{program.address}@{program.port}"}
+
+
 class Here:
     """Where a program runs unless a test says otherwise; lab.Namespace is another place."""
 
@@ -43,13 +48,15 @@ class Here:
 
 
 class Program:
-    """Common to both: ready on return of the constructor, checked by stop()."""
+    """Common to both: ready on return of the constructor, checked by stop(). `sockets` are passed to it, as
+    by socket activation."""
 
-    def __init__(self, binary, options):
+    def __init__(self, binary, options, sockets=()):
         # A test that needs a certain number of workers names it.
         self._stopped = self._is_draining = False
         self.options = {"workers": DEFAULT_WORKERS, **options}
-        self.process = Process([binary] + _option_list(self.options))
+        command = [binary] + _option_list(self.options)
+        self.process = start_activated(command, sockets) if sockets else Process(command)
         try:
             self.process.wait_for_line(READY_LINE)
         except AssertionError:
@@ -90,16 +97,15 @@ class Program:
 class Server(Program):
     """dotpair-server in front of `backend_port`; without a certificate its pin is read from its log."""
 
-    def __init__(self, backend_port, certificate=None, port=None, place=Here, **options):
+    def __init__(self, backend_port, certificate=None, port=None, place=Here, sockets=(), **options):
         if certificate:
             options.update(cert=certificate.file, key=certificate.key)
         ports = backend_port if isinstance(backend_port, list) else [backend_port]
         self.address = place.address
         with place.entered():
-            self.port = port or free_port()
+            self.port = port or (sockets[0].getsockname()[1] if sockets else free_port())
             super().__init__(server_binary(), {
-                "listen": f"{self.address}@{self.port}",
-                "backend": [f"{LOOPBACK}@{one}" for one in ports], **options})
+                **_listen_option(self, sockets), "backend": [f"{LOOPBACK}@{one}" for one in ports], **options}, sockets)
         self.pin = certificate.pin if certificate else self.process.wait_for_line(PIN_IN_LOG).group(1)
 
     def upstream(self, port=None):
@@ -110,11 +116,12 @@ class Server(Program):
 class Client(Program):
     """dotpair-client on a free port."""
 
-    def __init__(self, upstream, place=Here, **options):
+    address = LOOPBACK
+
+    def __init__(self, upstream, place=Here, sockets=(), **options):
         with place.entered():
-            self.port = free_port()
-            super().__init__(client_binary(), {
-                "listen": f"{LOOPBACK}@{self.port}", "upstream": upstream, **options})
+            self.port = sockets[0].getsockname()[1] if sockets else free_port()
+            super().__init__(client_binary(), {**_listen_option(self, sockets), "upstream": upstream, **options}, sockets)
 
 
 class Pair:

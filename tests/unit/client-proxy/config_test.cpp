@@ -87,6 +87,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"queries-per-connection", "65537"},
     {"queries", "18446744073709551616"},
     {"tcp-clients", "many"},
+    {"tcp-client-queries", "65537"},
     {"transfers", "0"},
     {"queued-bytes", "1KiB"},
     {"queued-bytes", "1 MiB"},
@@ -195,6 +196,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "7",
         "--tcp-clients",
         "8",
+        "--tcp-client-queries",
+        "9",
         "--queued-bytes",
         "128KiB",
         "--transfers",
@@ -252,6 +255,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.queries_per_connection == 65536);
     CHECK(config.queries == 7);
     CHECK(config.tcp_clients == 8);
+    CHECK(config.tcp_client_queries == 9);
     CHECK(config.transfers == 5);
     CHECK(config.queued_bytes == 128 * 1024);
     CHECK(config.state_dir == "/tmp/dotpair-state-of-nobody");

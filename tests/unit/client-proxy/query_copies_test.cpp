@@ -83,15 +83,16 @@ public:
             wire_id = copy.connection == from ? copy.wire_id : wire_id;
         }
         test::Octets octets = test::with_id(answer_octets_, wire_id);
-        QueryRelay::Unmatched why{};
-        const auto query = fixture_.relay.match_answer(ids_[from], octets, why);
+        const auto match = fixture_.relay.match_answer(ids_[from], octets);
+        REQUIRE(match.kind == QueryRelay::Match::Kind::answer);
+        const QueryId query = match.query;
         REQUIRE(query == wanted);
-        while (fixture_.relay.copies(*query).size() > 1) {
-            const auto copies = fixture_.relay.copies(*query);
-            take_back(*query, copies.front().connection == from ? copies.back() : copies.front());
+        while (fixture_.relay.copies(query).size() > 1) {
+            const auto copies = fixture_.relay.copies(query);
+            take_back(query, copies.front().connection == from ? copies.back() : copies.front());
         }
-        fixture_.relay.finish_in_place(*query, octets);
-        end(*query);
+        fixture_.relay.finish_in_place(query, octets);
+        end(query);
     }
 
     /// The peer answers what nobody waits for there any more: nobody gets it.
@@ -101,10 +102,9 @@ public:
         }
         const auto [connection, wire_id] = late_.back();
         late_.pop_back();
-        QueryRelay::Unmatched why{};
-        CHECK_FALSE(fixture_.relay.match_answer(
-            ids_[connection], test::with_id(answer_octets_, wire_id), why
-        ));
+        const auto match =
+            fixture_.relay.match_answer(ids_[connection], test::with_id(answer_octets_, wire_id));
+        CHECK(match.kind == QueryRelay::Match::Kind::late);
     }
 
     void lose(bool is_suspect) {

@@ -79,8 +79,8 @@ public:
         client::QueryId id, const MessageBuilder& message, Transport to = Transport::udp
     ) {
         Octets answer = with_id(message.octets(), relay.written(id)->wire_id);
-        Relay::Unmatched why{};
-        if (relay.match_answer(ids, answer, why) != id) {
+        const auto match = relay.match_answer(ids, answer);
+        if (match.kind != Relay::Match::Kind::answer || match.query != id) {
             throw std::logic_error("the answer is not this query's");
         }
         if (to == Transport::udp) {

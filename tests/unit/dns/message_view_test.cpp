@@ -128,7 +128,7 @@ TEST_CASE("The question hash sees name, type and class at every length", "[unit]
     }
     std::sort(seen.begin(), seen.end());
     CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
-    CHECK(seen.front() != 0);
+    CHECK(seen.front() > unreadable_question);
 }
 
 TEST_CASE("A compressed question is read but cannot be compared", "[unit][dns]") {
@@ -139,6 +139,34 @@ TEST_CASE("A compressed question is read but cannot be compared", "[unit][dns]")
     CHECK(layout.question_type == 28);
     CHECK(layout.question_hash == 0);
     CHECK(hash_question(octets) == 0);
+}
+
+TEST_CASE(
+    "A repeated question is the one that was asked, none, or unreadable (P-8)", "[unit][dns]"
+) {
+    const auto repeated = [](const Octets& answer) {
+        const std::uint64_t hash = hash_repeated_question(answer);
+        CHECK(repeated_question(answer, inspect(answer)) == hash);
+        return hash;
+    };
+    const Octets whole = full_answer().octets();
+    const Layout layout = inspect(whole);
+    for (std::size_t size = header_size; size < whole.size(); ++size) {
+        const Octets cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+        CAPTURE(size);
+        CHECK(
+            repeated(cut) ==
+            (size < layout.question_end ? unreadable_question : layout.question_hash)
+        );
+        CHECK_FALSE(inspect(cut).has_all_records);
+    }
+    CHECK(inspect(full_answer().raw({0}).octets()).has_all_records);
+    CHECK(repeated(MessageBuilder(1, 0x8180).octets()) == 0);
+    CHECK(repeated(MessageBuilder(1, 0x8180).question({0xC0, 12}, 1).octets()) == 1);  // a loop
+    MessageBuilder bare(1, 0x8181);
+    CHECK(repeated(bare.count(Section::question, 1).octets()) == 0);
+    MessageBuilder cut(1, 0x8180);
+    CHECK(repeated(cut.count(Section::question, 1).octets()) == unreadable_question);
 }
 
 TEST_CASE("P-77: all flags leave the layout alone", "[unit][dns]") {
