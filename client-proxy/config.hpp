@@ -38,6 +38,7 @@ struct Config {
     bool early_data = false;             // towards upstreams
     bool network_events = true;          // connections are renewed when the network changes
     std::size_t workers = 1;
+    bool batches_turns = false;  // see net::EventLoop::batch_turns()
 
     std::chrono::milliseconds query_timeout{
         4950};  // from acceptance to answer, all attempts together; apps wait 5 s

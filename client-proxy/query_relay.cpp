@@ -153,7 +153,7 @@ bool QueryRelay::write_query(
     outbox.commit(
         leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
     );
-    query.copies[query.copy_count++] = {connection, wire_id, false, now};
+    query.copies[query.copy_count++] = {connection, wire_id, now};
     query.writes = static_cast<std::uint8_t>(std::min<int>(query.writes + 1, UINT8_MAX));
     queries_.dequeue(queue_of(id), id);
     return true;

@@ -85,8 +85,8 @@ public:
     struct Written {
         std::uint32_t connection = 0;
         std::uint16_t wire_id = 0;
-        bool is_spoiled = false;  // what came in place of its answer was none
         policy::TimePoint at{};
+        bool is_spoiled = false;  // what came in place of its answer was none
     };
 
     /// A query whose path is in doubt goes out a second time, elsewhere: the first answer counts.
@@ -97,6 +97,9 @@ public:
 
     /// Where the query was written last; nothing when it is not in flight.
     std::optional<Written> written(QueryId query);
+
+    /// As often at once as may be, and all of that may be answered.
+    bool is_asked_twice(QueryId query);
 
     /// It is not in flight on that connection any more.
     void drop_copy(QueryId query, std::uint32_t connection);

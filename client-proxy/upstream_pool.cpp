@@ -117,7 +117,8 @@ bool UpstreamPool::write(QueryId query) {
     }
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
-        if (connection.can_take(company) && write_on(connection, query)) {
+        if (connection.can_take(company) && !leaves_to_another(connection) &&
+            write_on(connection, query)) {
             look_for_better(connection);  // it may move
             return true;
         }
@@ -206,7 +207,7 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
     }
     hosts_.worked(connection.peer(), connection.endpoint());
     note_transport(find(connection));
-    connection.look_at_path(upstream.ack_delay, {});
+    connection.look_at_path(upstream.ack_delay, false, {});
     race_.opened(
         connection.peer(),
         {connection.watch().rtt(),
@@ -268,6 +269,7 @@ bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     if (from.suspects) {
         from.suspects->answered();
     }
+    learn_from_copies(match.query, from);
     const std::uint32_t number = from.number;
     if (relay_.copies(match.query).size() > 1) {
         note_overtaken(match.query, number);

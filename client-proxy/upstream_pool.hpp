@@ -11,6 +11,7 @@
 #include "common/policy/dial_race.hpp"
 #include "common/policy/early_data_memory.hpp"
 #include "common/policy/idle_time.hpp"
+#include "common/policy/lost_answers.hpp"
 #include "common/policy/path_watch.hpp"
 #include "common/policy/shakiness.hpp"
 #include "common/policy/timekeeper.hpp"
@@ -124,9 +125,12 @@ private:
         policy::LearnedIdleTime idle_time;
         policy::LearnedAckDelay ack_delay;
         policy::Shakiness shakiness;
-        policy::TimePoint used_at{};      // the last query
-        policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
-        bool was_plain_turn = false;      // of the last attempt at it
+        policy::LostAnswers lost_answers;
+        policy::TimePoint lossy_until{};   // packets to it or from it got lost, and nothing else
+        policy::TimePoint bursty_until{};  // more was asked at once than one connection carries
+        policy::TimePoint used_at{};       // the last query
+        policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
+        bool was_plain_turn = false;       // of the last attempt at it
         policy::EarlyDataMemory early_data;
         policy::EarlyDataMemory fast_open;  // the same of a ClientHello in the SYN
         bool was_refused_in_syn = false;    // the last one with it
@@ -135,6 +139,7 @@ private:
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
         bool sends_garbage = false;  // until it answers
+        policy::TimePoint stalled_at{};
     };
 
     struct Connection {
@@ -151,11 +156,13 @@ private:
         policy::TimePoint dialed_at{};
         policy::TimePoint opened_at{};
         policy::TimePoint answered_at{};
+        policy::TimePoint answer_due = policy::TimePoint::max();  // see expect_answers()
+        policy::TimePoint hole_at{};  // when something had last arrived ahead of what is missing
         policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
         std::size_t silent_queries = 0;                              // slow ones in a row
-        policy::TimePoint used_since = policy::TimePoint::max();     // the first query
         std::size_t garbage_in_a_row = 0;
         policy::TimePoint garbage_at = policy::TimePoint::min();  // the last
+        policy::TimePoint used_since = policy::TimePoint::max();  // the first query
         bool was_in_doubt = false;  // when it ended: no query is to blame
         policy::TimePoint ended_at{};
         /// In clear: when to see whether TLS works by now.
@@ -267,6 +274,7 @@ private:
     bool is_left_for_another(net::QueryStream& connection, const std::string& doubt);
 
     void look_at_paths();
+    policy::PathWatch::Change look_at_path(Connection& connection);
     void doubt_began(Connection& connection);
     void doubt_ended(Connection& connection);
     void suspend(Connection& connection);
@@ -274,9 +282,22 @@ private:
     void relieve(std::size_t upstream);
     void close_overtaken();
 
+    bool is_lossy(std::size_t upstream) const;
+    void note_packet_loss(std::size_t upstream);
+    bool may_recover(const Connection& connection) const;
+    void expect_answers(Connection& connection);
+    void note_hole(Connection& connection);
+    bool take_overdue(Connection& connection, std::vector<QueryId>& overdue);
+    bool has_lost_answers(Connection& connection);
+    bool has_other(const Connection& than) const;
+    bool leaves_to_another(const Connection& connection);
+    bool write_copy(const Connection& beside, QueryId query);
+    void learn_from_copies(QueryId query, const Connection& answered);
+
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
     void look_at_slow(QueryId query);
+    bool may_leave(std::size_t upstream) const;
     void stall_began(Connection& connection, const char* reason);
 
     void note_answer(Connection& from);

@@ -184,7 +184,8 @@ void UpstreamPool::drop_used_up() {
     const std::size_t before = connections_.size();
     for (std::size_t index = before; index-- > 0;) {
         const Connection& it = connections_[index];
-        const bool is_of_use = !it.suspects && (!it.is_in_doubt() || it.is_outdated);
+        const bool is_of_use =
+            !it.suspects && (!it.is_in_doubt() || it.is_outdated || may_recover(it));
         if (!is_of_use && it.stream->is_open() && it.stream->ids().pending_count() == 0) {
             it.stream->close();
             loop_.destroy_later(take(*it.stream).stream);

@@ -58,15 +58,16 @@ void UpstreamPool::make_outdated(Connection& connection) {
     suspend(connection);
 }
 
-/// On an outdated connection, while it waits for a fresh one: whichever answers first.
+/// On an outdated connection or one in doubt, while it waits for a fresh one: whichever answers
+/// first.
 void UpstreamPool::write_meanwhile(QueryId query) {
     const policy::Company company = relay_.company(query);
     if (!relay_.may_copy(query) || policy::is_suspect(company)) {
         return;
     }
     for (Connection& connection : connections_) {
-        if (connection.is_outdated && connection.would_take(company) &&
-            write_on(connection, query)) {
+        if ((connection.is_outdated || connection.is_in_doubt()) &&
+            connection.would_take(company) && write_on(connection, query)) {
             relay_.wait(query);
             return;
         }

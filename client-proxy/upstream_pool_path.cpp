@@ -19,19 +19,31 @@ constexpr milliseconds min_grace{250};  // for a connection in doubt, after anot
 
 void UpstreamPool::on_sent(net::QueryStream& connection) {
     path_timer_->arm(connection.watch().next_look());
+    expect_answers(find(connection));
+}
+
+policy::PathWatch::Change UpstreamPool::look_at_path(Connection& connection) {
+    net::QueryStream& stream = *connection.stream;
+    auto change = policy::PathWatch::Change::none;
+    const auto due = stream.watch().next_look();
+    if (due && *due <= loop_.now()) {
+        const std::size_t peer = stream.peer();
+        change =
+            stream.look_at_path(upstreams_[peer].ack_delay, is_lossy(peer), loop_.now() - *due);
+        note_hole(connection);
+    }
+    const bool is_lost = change == policy::PathWatch::Change::none && !connection.is_in_doubt() &&
+                         connection.answer_due <= loop_.now() && has_lost_answers(connection);
+    return is_lost ? policy::PathWatch::Change::doubt_began : change;
 }
 
 void UpstreamPool::look_at_paths() {
     std::vector<std::pair<std::uint32_t, policy::PathWatch::Change>> changes;
     for (Connection& connection : connections_) {
-        net::QueryStream& stream = *connection.stream;
-        const auto due = stream.watch().next_look();
-        if (stream.is_open() && due && *due <= loop_.now()) {
-            const auto change =
-                stream.look_at_path(upstreams_[stream.peer()].ack_delay, loop_.now() - *due);
-            if (change != policy::PathWatch::Change::none) {
-                changes.emplace_back(connection.number, change);
-            }
+        const auto change = connection.stream->is_open() ? look_at_path(connection)
+                                                         : policy::PathWatch::Change::none;
+        if (change != policy::PathWatch::Change::none) {
+            changes.emplace_back(connection.number, change);
         }
     }
     for (const auto& [number, change] : changes) {
@@ -44,8 +56,14 @@ void UpstreamPool::look_at_paths() {
     if (is_anybody_waiting()) {
         write_waiting();
     }
+    for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
+        keep_spare(upstream);
+    }
     for (const Connection& connection : connections_) {
         path_timer_->arm(connection.stream->watch().next_look());
+        if (connection.answer_due != policy::TimePoint::max()) {
+            path_timer_->arm(connection.answer_due);
+        }
     }
 }
 
@@ -74,12 +92,16 @@ bool UpstreamPool::is_in_good_hands(QueryId query) {
     });
 }
 
-/// What is not answered is to go out a second time, over another connection.
+/// What is not answered is to go out a second time, over another connection. Where the path works,
+/// and it is the upstream that is silent, no third time: that would give up the first asking, which
+/// may be about to be answered.
 void UpstreamPool::suspend(Connection& connection) {
     connection.doubted_since = loop_.now();
+    const bool is_path = connection.stream->watch().is_in_doubt();
     std::vector<QueryId> unanswered = connection.stream->ids().pending();
-    std::erase_if(unanswered, [this](QueryId query) {
-        return !relay_.may_copy(query) || is_in_good_hands(query);
+    std::erase_if(unanswered, [this, is_path](QueryId query) {
+        const bool is_enough = !is_path && relay_.is_asked_twice(query);
+        return !relay_.may_copy(query) || is_in_good_hands(query) || is_enough;
     });
     std::ranges::sort(unanswered, {}, [this](QueryId query) { return relay_.accepted_at(query); });
     for (const QueryId query : unanswered) {
@@ -106,6 +128,9 @@ void UpstreamPool::doubt_ended(Connection& connection) {
         return;
     }
     spdlog::debug("upstream path works addr={}", upstreams_[connection.stream->peer()].label);
+    if (connection.stream->watch().saw_loss()) {
+        note_packet_loss(connection.stream->peer());
+    }
     connection.doubted_since = policy::TimePoint::max();
     for (const QueryId query : connection.stream->ids().pending()) {
         if (is_in_good_hands(query)) {

@@ -71,7 +71,8 @@ UpstreamPool::Stock UpstreamPool::stock_of(std::size_t upstream) const {
     Stock stock;
     for (const Connection& connection : connections_) {
         if (!connection.suspects && connection.upstream == upstream) {
-            ++(!connection.is_useful()        ? stock.retiring
+            const bool is_useful = connection.is_useful() || may_recover(connection);
+            ++(!is_useful                     ? stock.retiring
                : connection.stream->is_open() ? stock.open
                                               : stock.dialing);
         }
@@ -84,8 +85,12 @@ std::size_t UpstreamPool::spares_wanted(std::size_t upstream) const {
     if (relay_.size() == 0 || config_.connections_per_upstream < 2) {
         return 0;
     }
-    return upstreams_[upstream].shakiness.spares_wanted(
-        race_.took(upstream), config_.spare_connections, loop_.now()
+    const std::size_t for_bursts = upstreams_[upstream].bursty_until > loop_.now() ? 1 : 0;
+    return std::max(
+        for_bursts,
+        upstreams_[upstream].shakiness.spares_wanted(
+            race_.took(upstream), config_.spare_connections, loop_.now()
+        )
     );
 }
 

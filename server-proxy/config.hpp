@@ -33,9 +33,10 @@ struct Config {
     BackendTransport backend_transport = BackendTransport::automatic;
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool xot_only = false;     // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
-    bool tcp_fastopen = true;  // for clients, never towards backends
-    std::size_t workers = 1;   // default: one per core
+    bool xot_only = false;       // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
+    bool tcp_fastopen = true;    // for clients, never towards backends
+    std::size_t workers = 1;     // default: one per core
+    bool batches_turns = false;  // see net::EventLoop::batch_turns()
 
     std::chrono::milliseconds idle_timeout{30000};  // a connection without queries
     std::chrono::milliseconds handshake_timeout{
@@ -44,7 +45,7 @@ struct Config {
     std::chrono::milliseconds query_timeout{
         4000};  // from acceptance to the backend's answer, all attempts; clients wait longer
     std::chrono::milliseconds backend_retry_after{
-        1000};  // without an answer: ask again, elsewhere if possible
+        400};  // without an answer: ask again, elsewhere if possible
 
     std::size_t connections = 10000;            // all workers together
     std::size_t connections_per_address = 100;  // all workers together

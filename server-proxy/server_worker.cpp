@@ -48,6 +48,9 @@ ServerWorker::ServerWorker(
            [this] { loop_.stop(); }}
       ) {
     adapt_idle_time();
+    if (config.batches_turns) {
+        loop_.batch_turns();
+    }
 }
 
 ServerWorker::~ServerWorker() = default;
@@ -60,6 +63,7 @@ net::StreamFrontend::Settings ServerWorker::client_settings() {
     settings.connection.queued_bytes = config_.queued_bytes;
     settings.connection.one_message_per_record = true;
     settings.connection.peer_closes_first = true;
+    settings.connection.packs_bursts = true;
     settings.connection.fast_open = config_.tcp_fastopen;
     settings.connection.counters = &client_connections_;
     settings.connections = config_.connections;

@@ -10,16 +10,12 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 namespace dotpair::net {
-namespace {
-constexpr std::chrono::milliseconds linger{1000};  // for the peer to take leave
-}  // namespace
 
 FrameConnection::FrameConnection(
     EventLoop& loop, Handler& handler, const ConnectionSettings& settings, Security security
@@ -55,7 +51,7 @@ void FrameConnection::connect(const Endpoint& peer) {
                 self->fail(failure.value());
             } else if (is_fast && net::is_connecting(self->socket_.native_handle())) {
                 self->put_hello_into_syn();
-            } else {
+            } else if (self->forget_writability()) {
                 self->on_connected();
             }
         }
@@ -90,7 +86,9 @@ void FrameConnection::put_hello_into_syn() {
             }
             self->was_answered_ = true;
             self->state_ = State::handshaking;
-            self->on_writable();  // a hello too long for the SYN has a rest
+            if (self->forget_writability()) {
+                self->on_writable();  // a hello too long for the SYN has a rest
+            }
         }
     );
 }
@@ -151,14 +149,6 @@ TlsFacts FrameConnection::tls_facts() const {
                                                                                : TlsFacts{};
 }
 
-void FrameConnection::set_busy(bool busy) {
-    if (busy_ && !busy) {
-        active_at_ = loop_.now();
-    }
-    busy_ = busy;
-    schedule();
-}
-
 // Closing
 
 void FrameConnection::close() {
@@ -178,9 +168,10 @@ void FrameConnection::close_in_haste() {
     if (state_ == State::closing && unsent_.empty()) {
         boost::system::error_code ignored;
         socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
-        const dns::Bytes room = loop_.receive_buffer();
+        // What is left unread would turn the end into RST, which overtakes what is under way. The
+        // loop's buffers may be in use further up.
+        std::array<std::uint8_t, 4096> room;
         while (::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT) > 0) {
-            // What is left unread would turn the end into RST, which overtakes what is under way.
         }
         destroy();
     }
@@ -252,98 +243,6 @@ void FrameConnection::destroy() {
     boost::system::error_code ignored;
     socket_.close(ignored);
     timer_.cancel();
-}
-
-// Time: one timer, moved only forward; what it is for is decided when it fires.
-
-std::optional<policy::TimePoint> FrameConnection::due() {
-    switch (state_) {
-        case State::connecting:
-        case State::handshaking:
-            return opened_at_ + settings_.open_timeout;
-        case State::negotiating:
-            return std::min(
-                opened_at_ + settings_.open_timeout,
-                upgrade_->deadline().value_or(policy::TimePoint::max())
-            );
-        case State::closing:
-            // In all: a peer that reads a little at a time does not move it.
-            return opened_at_ + (unsent_.empty() ? linger : settings_.message_timeout);
-        case State::closed:
-            return std::nullopt;
-        case State::open:
-            break;
-    }
-    std::optional<policy::TimePoint> at;
-    const auto sooner = [&at](policy::TimePoint candidate) {
-        at = at ? std::min(*at, candidate) : candidate;
-    };
-    if (is_message_due()) {
-        sooner(frame_began_ + settings_.message_timeout);
-    }
-    if (write_armed_) {
-        sooner(blocked_since_ + settings_.message_timeout);
-    }
-    if (!at && !busy_ && !turn_end_asked_) {
-        sooner(active_at_ + settings_.idle_timeout);
-    }
-    return at;
-}
-
-void FrameConnection::schedule() {
-    const auto at = due();
-    if (!at || *at >= timer_at_) {
-        return;
-    }
-    timer_at_ = *at;
-    timer_.expires_at(*at);
-    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-        if (!error) {
-            self->on_timer();
-        }
-    });
-}
-
-void FrameConnection::on_timer() {
-    timer_at_ = policy::TimePoint::max();
-    const auto at = due();
-    if (!at) {
-        return;
-    }
-    if (*at > loop_.now()) {
-        schedule();
-        return;
-    }
-    switch (state_) {
-        case State::connecting:
-            fail("connect: timed out");
-            break;
-        case State::negotiating:
-            upgrade_->on_time(loop_.now());
-            fail(upgrade_->reason().empty() ? "no message in time" : upgrade_->reason());
-            break;
-        case State::handshaking:
-            fail("handshake: timed out");
-            break;
-        case State::closing:
-            destroy();
-            break;
-        case State::open:
-            if (write_armed_ || is_message_due()) {
-                fail(
-                    write_armed_ ? "the peer does not read" : "a message was not finished in time"
-                );
-            } else {
-                Handler* const handler = std::exchange(handler_, nullptr);
-                close();
-                if (handler != nullptr) {
-                    handler->on_closed("idle");
-                }
-            }
-            break;
-        case State::closed:
-            break;
-    }
 }
 
 }  // namespace dotpair::net

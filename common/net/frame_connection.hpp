@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/dns/frame_reader.hpp"
-#include "common/net/counters.hpp"
+#include "common/net/connection_settings.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
 #include "common/net/tls_upgrade.hpp"
@@ -21,28 +21,6 @@
 #include <vector>
 
 namespace dotpair::net {
-
-/// How long a connection may take over what, and how much may wait in it.
-struct ConnectionSettings {
-    policy::Duration
-        open_timeout{};  // for connecting and the TLS handshake together; see TlsUpgrade
-    policy::Duration
-        message_timeout{};            // for the rest of a message, and for a blocked write to move
-    policy::Duration idle_timeout{};  // without queries or a message under way; see set_busy()
-    std::size_t queued_bytes = 0;     // see is_congested()
-    /// Until the peer has itself put two messages into one record, it gets one a record: some lose
-    /// the second.
-    bool one_message_per_record = false;
-    /// Where it counts what it does. REQUIRES: set, and outlives the connection.
-    ConnectionCounters* counters = nullptr;
-    /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
-    bool peer_closes_first = false;
-    /// TCP Fast Open, where kernel and peer have it, for TLS alone (P-12): the ClientHello leaves
-    /// in the SYN, and early data behind it. REQUIRES: nothing in clear comes before it.
-    bool fast_open = false;
-    /// Kept until the connection holds no socket any more: what counts it against a limit.
-    std::shared_ptr<void> admission = nullptr;
-};
 
 /// A TCP connection that carries framed DNS messages, in TLS or in clear, on one worker.
 ///
@@ -137,6 +115,9 @@ public:
 
     void write_soon();
 
+    /// What waits, and what of a burst was written just now: the kernel may not have sent it yet.
+    std::size_t recent_octets();
+
     /// More than queued_bytes wait to be written: do not add what can wait elsewhere.
     bool is_congested();
 
@@ -164,10 +145,7 @@ public:
     bool is_unproven() const { return is_unproven_; }
 
     /// In place of ConnectionSettings::idle_timeout.
-    void set_idle_timeout(policy::Duration timeout) {
-        settings_.idle_timeout = timeout;
-        schedule();
-    }
+    void set_idle_timeout(policy::Duration timeout);
 
     /// How long it has carried no message.
     policy::Duration idle_time() const { return loop_.now() - active_at_; }
@@ -183,7 +161,11 @@ public:
     /// Many more messages are about to follow what is in outbox(): less than a full record of it
     /// may be held, for EventLoop::hold_time at most. Without that, a peer that hands us its
     /// messages one by one in a burst makes each of them a record and a system call of its own.
-    void expect_more_after(std::size_t in_flight) { more_expected_ = in_flight > burst_size; }
+    void expect_more_after(std::size_t in_flight) {
+        const std::size_t few = settings_.packs_bursts ? answers_burst_size : burst_size;
+        const std::size_t end = settings_.packs_bursts ? answers_burst_end : burst_size;
+        more_expected_ = in_flight > (more_expected_ ? end : few);
+    }
 
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
     void close();
@@ -218,11 +200,15 @@ public:
 private:
     static constexpr std::size_t burst_size =
         32;  // messages in flight from which on more are sure to follow
+    /// Of answers that are packed: a resolver that is quick has few in its hands at any time.
+    static constexpr std::size_t answers_burst_size = 8;
+    static constexpr std::size_t answers_burst_end = 2;
 
     enum class State : std::uint8_t { connecting, negotiating, handshaking, open, closing, closed };
 
     void arm_read();
     void arm_write();
+    bool forget_writability();
     void put_hello_into_syn();
     void send_early();
     void send_early_in_syn();
@@ -256,11 +242,15 @@ private:
     std::vector<std::uint8_t> begin_tls();
 
     bool hold_rest();
+    bool holds_on();
     void write_frames();
     void write_rest();
+    bool is_window_small();
+    std::size_t record_of(dns::ConstBytes frames);
     std::size_t encrypt(dns::ConstBytes frames);
     void transmit();
     bool send_now(dns::ConstBytes bytes, std::size_t& sent);
+    void unsent_taken(std::size_t size);
     void report_drained();
     void report_sent();
 
@@ -276,8 +266,8 @@ private:
     /// reads whatever comes, and throws it away.
     bool may_read() const {
         const bool may_go_on = is_early_ || (!paused_ && !continuing_);
-        return !peer_ended_ && (state_ == State::closing ||
-                                (may_go_on && unsent_.size() <= settings_.queued_bytes));
+        return !peer_ended_ &&
+               (state_ == State::closing || (may_go_on && unsent_size() <= settings_.queued_bytes));
     }
 
     bool carries_messages() const { return state_ == State::open || is_early_; }
@@ -292,7 +282,9 @@ private:
         return tls_ && more_expected_ && !settings_.one_message_per_record;
     }
 
-    std::size_t queued_bytes() const { return outbox_.size() + unsent_.size(); }
+    std::size_t queued_bytes() const { return outbox_.size() + unsent_size(); }
+
+    std::size_t unsent_size() const { return unsent_.size() - unsent_begin_; }
 
     EventLoop& loop_;
     Handler* handler_;
@@ -326,14 +318,18 @@ private:
     std::vector<std::uint8_t> unread_;  // ciphertext that arrived while reading was paused
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
-    std::uint64_t encrypted_ = 0;       // octets of frames
+    std::size_t unsent_begin_ = 0;      // but for so much of it
     std::uint64_t sent_ = 0;            // octets that it took
     std::uint64_t sent_told_ = 0;       // to the handler
+    std::size_t burst_octets_ = 0;      // encrypted lately; see is_window_small()
+    unsigned burst_writes_ = 0;         // by which they were
+    unsigned holds_ = 0;                // in a row, of what waits
 
     policy::TimePoint opened_at_;    // made; from closing on, when that or its linger began
     policy::TimePoint active_at_;    // the last whole message, either way
     policy::TimePoint frame_began_;  // of the frame that is not whole
     policy::TimePoint blocked_since_;
+    policy::TimePoint burst_as_of_;
 };
 
 }  // namespace dotpair::net

@@ -28,6 +28,8 @@ void FrameConnection::arm_read() {
             self->read_armed_ = false;
             if (!error) {
                 self->on_readable();
+            } else {
+                self->arm_read();  // see forget_writability()
             }
         }
     );
@@ -167,6 +169,7 @@ void FrameConnection::deliver(dns::Bytes bytes) {
     frames_.push(bytes);
     std::size_t count = 0;
     deliver_messages(count);
+    loop_.note_messages(count);
     if (count > 1) {
         settings_.one_message_per_record = false;  // it writes so, hence it reads so
     }

@@ -5,9 +5,11 @@
 #include <boost/asio/socket_base.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 namespace dotpair::net {
@@ -15,24 +17,16 @@ namespace {
 constexpr std::size_t record_size = 16 * 1024;
 constexpr std::size_t max_encrypted_at_once = 16 * record_size;
 
-/// A new connection may send some ten segments and then waits a round trip for the next: what is
-/// read of a record that did not fit is nothing. So the first records are small.
-constexpr std::size_t small_records_until = 64 * 1024;
-constexpr std::size_t small_record = 4 * 1024;
-
-/// The size of as many whole frames as fit, and of one at least.
-std::size_t whole_frames(dns::ConstBytes frames, std::size_t room) {
-    std::size_t size = 0;
-    while (size < frames.size()) {
-        const std::size_t end = size + dns::frame_header_size + dns::read_u16(&frames[size]);
-        if (size > 0 && end > room) {
-            break;
-        }
-        size = end;
-    }
-    return size;
-}
-
+// A record is of no use to the peer before it has arrived whole. What follows on a quiet time does
+// not all arrive at once: the kernel begins with ten segments or so, and waits a round trip for
+// each further flight; some kernels space them out. So the beginning of a burst goes in records of
+// about a segment, which are read as they come.
+constexpr std::size_t segment_record = 2808;   // two: whole blocks of padding, with TLS around it
+constexpr std::size_t sure_flight = 8 * 1024;  // that much arrives together
+constexpr std::size_t beginning = 20 * 1024;   // of a burst
+constexpr std::size_t steady_octets_per_ms = 40;  // are no burst
+constexpr unsigned small_packets = 4;             // of a burst, before they have to be worth it
+constexpr unsigned max_holds = 4;
 }  // namespace
 
 void FrameConnection::write_soon() {
@@ -52,7 +46,8 @@ void FrameConnection::on_turn_end() {
 
 /// True when what there is does not fill a record and more is about to come.
 bool FrameConnection::hold_rest() {
-    if (!fills_records() || outbox_.size() == 0 || outbox_.size() >= record_size) {
+    const std::size_t full = is_window_small() ? segment_record : record_size;
+    if (!fills_records() || outbox_.size() == 0 || outbox_.size() >= full) {
         return false;
     }
     if (!is_holding_) {
@@ -64,10 +59,23 @@ bool FrameConnection::hold_rest() {
 
 void FrameConnection::on_hold_end() {
     is_holding_ = false;
-    if (carries_messages()) {
+    if (carries_messages() && !holds_on()) {
         write_frames();
         schedule();
     }
+}
+
+/// True when what there is waits once more, to leave in one packet with what follows.
+bool FrameConnection::holds_on() {
+    const bool may_wait = settings_.packs_bursts && is_window_small() && fills_records() &&
+                          burst_writes_ >= small_packets && holds_ < max_holds &&
+                          outbox_.size() > 0 && outbox_.size() < segment_record;
+    holds_ = may_wait ? holds_ + 1 : 0;
+    if (may_wait) {
+        is_holding_ = true;
+        loop_.after_hold(shared_from_this());
+    }
+    return may_wait;
 }
 
 bool FrameConnection::is_congested() {
@@ -89,11 +97,8 @@ void FrameConnection::write_frames() {
         if (!first && hold_rest()) {
             break;
         }
-        dns::ConstBytes frames = outbox_.frames();
+        const dns::ConstBytes frames = outbox_.frames();
         std::size_t taken = 0;
-        if (fills_records() && frames.size() > record_size && encrypted_ >= small_records_until) {
-            frames = frames.first(frames.size() / record_size * record_size);
-        }
         if (tls_) {
             taken = encrypt(frames);
             if (taken == 0) {
@@ -139,23 +144,58 @@ void FrameConnection::write_rest() {
     }
 }
 
+std::size_t FrameConnection::recent_octets() {
+    is_window_small();
+    return burst_octets_ + outbox_.size();
+}
+
+/// Whether so little was written lately that the kernel may not send at once what comes.
+bool FrameConnection::is_window_small() {
+    const auto quiet =
+        std::chrono::duration_cast<std::chrono::microseconds>(loop_.now() - burst_as_of_).count();
+    const std::size_t passed = static_cast<std::size_t>(quiet) * steady_octets_per_ms / 1000;
+    if (passed > 0) {
+        burst_as_of_ = loop_.now();
+        burst_octets_ -= std::min(burst_octets_, passed);
+        burst_writes_ = burst_octets_ == 0 ? 0 : burst_writes_;
+    }
+    return burst_octets_ < beginning;
+}
+
+/// How many octets from the front share a record: whole messages.
+std::size_t FrameConnection::record_of(dns::ConstBytes frames) {
+    const bool is_one_flight = is_window_small() && burst_octets_ + frames.size() <= sure_flight;
+    const std::size_t limit = is_window_small() && !is_one_flight ? segment_record : record_size;
+    if (frames.size() <= limit && !settings_.one_message_per_record) {
+        return frames.size();
+    }
+    std::size_t size = 0;
+    do {
+        const std::size_t next = dns::frame_header_size + dns::read_u16(&frames[size]);
+        if (size > 0 && size + next > limit) {
+            break;
+        }
+        size += next;
+    } while (size < frames.size() && !settings_.one_message_per_record);
+    return size;
+}
+
 /// Turns frames from the front into records in the send buffer; returns how many octets of them,
-/// zero on failure.
+/// zero on failure. In a burst, what does not fill a record behind others is left.
 std::size_t FrameConnection::encrypt(dns::ConstBytes frames) {
     tls_->write_to(loop_.send_buffer());
+    ++burst_writes_;
     std::size_t taken = 0;
     while (taken < frames.size() && taken < max_encrypted_at_once) {
-        std::size_t size = std::min(frames.size() - taken, max_encrypted_at_once);
-        if (settings_.one_message_per_record) {
-            size = whole_frames(frames.subspan(taken), 0);
-        } else if (encrypted_ < small_records_until) {  // no frame has been cut yet
-            size = whole_frames(frames.subspan(taken), small_record);
+        const std::size_t size = record_of(frames.subspan(taken));
+        if (taken > 0 && fills_records() && taken + size == frames.size()) {
+            break;
         }
         if (!tls_->write(frames.subspan(taken, size))) {
             return 0;
         }
         taken += size;
-        encrypted_ += size;
+        burst_octets_ = std::min(burst_octets_ + size, beginning);
         settings_.counters->records_out.add((size + record_size - 1) / record_size);
     }
     return taken;
@@ -198,6 +238,21 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
     return true;
 }
 
+/// Moves what is left at most as often as that much was sent.
+void FrameConnection::unsent_taken(std::size_t size) {
+    unsent_begin_ += size;
+    if (unsent_begin_ == unsent_.size()) {
+        unsent_ = {};
+        unsent_begin_ = 0;
+        active_at_ = loop_.now();  // only now has the last message left
+    } else if (unsent_begin_ > unsent_size()) {
+        unsent_.erase(
+            unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_begin_)
+        );
+        unsent_begin_ = 0;
+    }
+}
+
 void FrameConnection::arm_write() {
     if (write_armed_) {
         return;
@@ -208,11 +263,32 @@ void FrameConnection::arm_write() {
         boost::asio::socket_base::wait_write,
         [self = shared_from_this()](const boost::system::error_code& error) {
             self->write_armed_ = false;
-            if (!error) {
+            if (!error && self->forget_writability()) {
                 self->on_writable();
             }
         }
     );
+}
+
+/// Once it has waited for a socket to be writable, the reactor asks for that with every wait, and
+/// is told at once: a wake-up for nothing with each message. It forgets when it is told of the
+/// socket anew. False when the connection is gone.
+bool FrameConnection::forget_writability() {
+    if (state_ == State::closed) {
+        return false;
+    }
+    boost::system::error_code error;
+    const auto protocol = socket_.local_endpoint(error).protocol();
+    const int handle = socket_.release(error);  // ends a wait to read, which is begun again
+    if (error) {
+        return true;
+    }
+    socket_.assign(protocol, handle, error);
+    if (error) {
+        ::close(handle);
+        fail(error.message());
+    }
+    return !error;
 }
 
 void FrameConnection::on_writable() {
@@ -221,14 +297,10 @@ void FrameConnection::on_writable() {
     }
     if (!unsent_.empty()) {
         std::size_t sent = 0;
-        if (!send_now(unsent_, sent)) {
+        if (!send_now(dns::ConstBytes(unsent_).subspan(unsent_begin_), sent)) {
             return;
         }
-        unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
-        if (unsent_.empty()) {
-            unsent_ = {};
-            active_at_ = loop_.now();  // only now has the last message left
-        }
+        unsent_taken(sent);
     }
     if (carries_messages()) {
         write_frames();

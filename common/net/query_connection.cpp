@@ -109,13 +109,14 @@ void QueryConnection::on_message(dns::Bytes message) {
 }
 
 policy::PathWatch::Change QueryConnection::look_at_path(
-    policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+    policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
 ) {
     auto facts = stream_->path_facts();
     if (!facts) {
         watch_.settle();  // a kernel that does not tell: nothing will be seen here
         return policy::PathWatch::Change::none;
     }
+    facts->is_lossy = is_lossy;
     facts->lateness = lateness;
     return watch_.look(*facts, ack_delay, loop_.now());
 }

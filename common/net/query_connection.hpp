@@ -58,7 +58,7 @@ public:
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(
-        policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+        policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
     ) override;
     bool is_unacknowledged() override;
 
@@ -66,6 +66,8 @@ public:
 
     void queries_changed() override;
     void limit_idle_time(policy::Duration told) override;
+
+    std::size_t recent_octets() override { return stream_->recent_octets(); }
 
     policy::Duration idle_time() const override { return stream_->idle_time(); }
 

@@ -101,15 +101,18 @@ public:
     /// It has been of use to somebody.
     virtual bool has_answered() const = 0;
 
-    /// See PathWatch. REQUIRES: is_open().
+    /// See PathWatch and PathFacts. REQUIRES: is_open().
     virtual policy::PathWatch::Change look_at_path(
-        policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+        policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
     ) = 0;
 
     /// Something that was sent is not acknowledged.
     virtual bool is_unacknowledged() = 0;
 
     virtual policy::Outbox& outbox() = 0;
+
+    /// As for FrameConnection. REQUIRES: is_open().
+    virtual std::size_t recent_octets() = 0;
 
     /// After frames were put into outbox() or IDs abandoned: writes, and keeps the idle clock.
     virtual void queries_changed() = 0;

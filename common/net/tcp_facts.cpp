@@ -26,6 +26,9 @@ std::optional<policy::PathFacts> tcp_facts(int socket) {
     facts.acked = info.tcpi_bytes_acked;
     facts.in_flight = info.tcpi_unacked;
     facts.retransmitted = info.tcpi_total_retrans;
+    if (size >= offsetof(tcp_info, tcpi_rcv_ooopack) + sizeof info.tcpi_rcv_ooopack) {
+        facts.out_of_order = info.tcpi_rcv_ooopack;
+    }
     const unsigned without_data = info.tcpi_segs_in - info.tcpi_data_segs_in;
     facts.is_acknowledged_at_once =
         info.tcpi_data_segs_out >= enough_segments && 2 * without_data >= info.tcpi_data_segs_out;

@@ -10,9 +10,11 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds min_patience{10};  // a machine's own hiccups are no fault of the path
 constexpr milliseconds min_margin{4};
+constexpr milliseconds min_lossy_margin{2};
+constexpr milliseconds min_pause{1};
 constexpr milliseconds max_lateness{50};
 constexpr milliseconds usual_ack_delay{40};  // of kernels that wait for an answer to go with it
-constexpr milliseconds min_recheck{20};      // while in doubt
+constexpr milliseconds min_recheck{5};       // while in doubt
 
 Duration patience_for(const PathFacts& facts, Duration learned_delay) {
     const Duration ack_delay = std::max(
@@ -23,8 +25,9 @@ Duration patience_for(const PathFacts& facts, Duration learned_delay) {
     const Duration spread = std::min(
         2 * facts.rtt_variation, 4 * std::max(facts.rtt - facts.min_rtt, Duration::zero())
     );
-    const Duration margin =
-        std::max({Duration(min_margin), facts.rtt / 10, spread, ack_delay + ack_delay / 4});
+    const Duration usual = facts.is_lossy ? std::max<Duration>(min_lossy_margin, facts.rtt / 16)
+                                          : std::max<Duration>(min_margin, facts.rtt / 10);
+    const Duration margin = std::max({usual, spread, ack_delay + ack_delay / 4});
     const Duration hiccup = 2 * std::min<Duration>(facts.lateness, max_lateness);
     return std::max<Duration>(min_patience, facts.rtt + margin) + hiccup;
 }
@@ -32,8 +35,14 @@ Duration patience_for(const PathFacts& facts, Duration learned_delay) {
 }  // namespace
 
 void LearnedAckDelay::learn(Duration delay, TimePoint now) {
-    delay_ = std::clamp<Duration>(delay, expected(now), max_delay);
-    learned_at_ = now;
+    const bool is_known = seen_once_ > Duration::zero() && now - seen_at_ < remembered;
+    const Duration other = is_known ? seen_once_ : Duration::zero();
+    seen_once_ = delay;
+    seen_at_ = now;
+    if (is_known) {
+        delay_ = std::clamp<Duration>(std::min(delay, other), expected(now), max_delay);
+        learned_at_ = now;
+    }
 }
 
 void PathWatch::wrote(std::uint64_t total, TimePoint now) {
@@ -41,7 +50,7 @@ void PathWatch::wrote(std::uint64_t total, TimePoint now) {
     // One mark a while is enough: acknowledgements say "up to here".
     const bool is_covered =
         mark_count_ > 0 &&
-        now - marks_[(first_mark_ + mark_count_ - 1) % max_marks].at < patience_ / 8;
+        now - marks_[(first_mark_ + mark_count_ - 1) % max_marks].at < patience_ / max_marks;
     if (!is_covered && mark_count_ < max_marks) {
         marks_[(first_mark_ + mark_count_++) % max_marks] = last_write_;
     }
@@ -65,9 +74,13 @@ std::optional<PathWatch::Mark> PathWatch::oldest() const {
 PathWatch::Change PathWatch::look(
     const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
 ) {
+    since_last_look_ = now - looked_at_;
+    saw_hole_ = facts.out_of_order > out_of_order_ && since_last_look_ <= patience_;
+    out_of_order_ = facts.out_of_order;
     looked_at_ = now;
     rtt_ = facts.rtt;
     patience_ = patience_for(facts, ack_delay.expected(now));
+    pause_ = facts.is_lossy ? std::max<Duration>(min_pause, patience_ / 32) : patience_ / 8;
     drop_acked(facts.acked);
     if (doubted_) {
         return look_in_doubt(facts, ack_delay, now);
@@ -94,7 +107,8 @@ PathWatch::Change PathWatch::look_in_doubt(
     if (doubted_->end > facts.acked) {
         return Change::none;
     }
-    if (facts.retransmitted == retransmitted_) {
+    saw_loss_ = facts.retransmitted != retransmitted_;
+    if (!saw_loss_ && !facts.is_lossy) {  // where much is lost, acknowledgements are as well
         ack_delay.learn(now - doubted_->at - facts.min_rtt, now);
         patience_ = patience_for(facts, ack_delay.expected(now));
     }
@@ -111,10 +125,10 @@ void PathWatch::settle() {
 
 std::optional<TimePoint> PathWatch::next_look() const {
     if (doubted_) {
-        return looked_at_ + std::max<Duration>(min_recheck, patience_ / 2);
+        return looked_at_ + std::max<Duration>(min_recheck, 4 * pause_);
     }
     const auto waiting = oldest();
-    return waiting ? std::optional(std::max(waiting->at + patience_, looked_at_ + patience_ / 8))
+    return waiting ? std::optional(std::max(waiting->at + patience_, looked_at_ + pause_))
                    : std::nullopt;
 }
 

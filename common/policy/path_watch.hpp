@@ -16,15 +16,18 @@ struct PathFacts {
     std::uint64_t acked = 0;          // octets of ours that the peer's kernel has
     std::uint32_t in_flight = 0;      // segments on their way
     std::uint32_t retransmitted = 0;  // segments, since the beginning
+    std::uint32_t out_of_order = 0;   // that arrived ahead of what is missing, since the beginning
     Duration rtt{};                   // smoothed
     Duration min_rtt{};               // of the last minutes
     Duration rtt_variation{};
     bool is_acknowledged_at_once = false;  // not only together with what the peer has to say
+    /// Packets were lost lately: another connection is at hand, and to doubt in vain costs little.
+    bool is_lossy = false;
     Duration lateness{};  // of the look: a machine that is late itself may make the peer's look so
 };
 
 /// How much longer than a round trip a server's kernel takes to acknowledge: it may wait with that
-/// for an answer to go with it. As seen.
+/// for an answer to go with it. As seen twice, since a lost acknowledgement looks the same.
 class LearnedAckDelay {
 public:
     void learn(Duration delay, TimePoint now);
@@ -40,6 +43,8 @@ private:
 
     Duration delay_{};
     TimePoint learned_at_{};
+    Duration seen_once_{};
+    TimePoint seen_at_{};
 };
 
 /// Whether the path of one connection still works, told from what was written to it and what the
@@ -68,6 +73,9 @@ public:
 
     bool is_in_doubt() const { return doubted_.has_value(); }
 
+    /// What was last in doubt had to be sent again: it was lost, not late.
+    bool saw_loss() const { return saw_loss_; }
+
     /// REQUIRES: is_in_doubt().
     TimePoint doubted_since() const { return doubted_since_; }
 
@@ -79,6 +87,15 @@ public:
 
     /// How long data may stay unacknowledged. As of the last look.
     Duration patience() const { return patience_; }
+
+    /// Between the last two looks, if those were close to each other, something of the peer's
+    /// arrived ahead of what is still missing, or was: the network lost answers, or reordered them.
+    bool saw_hole() const { return saw_hole_; }
+
+    Duration since_last_look() const { return since_last_look_; }
+
+    /// How soon after a look another one may tell more.
+    Duration pause() const { return pause_; }
 
 private:
     struct Mark {
@@ -101,6 +118,11 @@ private:
     TimePoint looked_at_{};
     Duration rtt_{};
     Duration patience_{std::chrono::milliseconds(250)};
+    Duration pause_{std::chrono::milliseconds(31)};
+    Duration since_last_look_{};
+    std::uint32_t out_of_order_ = 0;
+    bool saw_hole_ = false;
+    bool saw_loss_ = false;
     std::optional<Mark> doubted_;
     TimePoint doubted_since_{};
     std::uint32_t retransmitted_ = 0;  // when the doubt began

@@ -50,7 +50,7 @@ void SimulatedStream::reach_server() {
             is_handshake_lost_ = true;
             return plan(1s, &SimulatedStream::reach_server);  // as the kernel sends SYNs
         case Mood::refusing:
-            return end("Connection refused");
+            return end(policy::ConnectionEnd::refused);
         default:
             is_handshake_lost_ = false;
             state_ = State::handshaking;
@@ -66,10 +66,10 @@ void SimulatedStream::finish_handshake() {
         case Mood::tarpit:
             return;
         case Mood::refusing:
-            return end("Connection reset by peer");
+            return end(policy::ConnectionEnd::reset);
         case Mood::impostor:
             is_unproven_ = true;
-            return end("certificate verify failed");
+            return end(policy::ConnectionEnd::broken);
         default:
             state_ = State::open;
             was_open_ = true;
@@ -80,7 +80,7 @@ void SimulatedStream::finish_handshake() {
 
 void SimulatedStream::give_up() {
     if (!was_open_) {
-        end("timed out");
+        end(policy::ConnectionEnd::broken);
     }
 }
 
@@ -118,14 +118,14 @@ void SimulatedStream::deliver() {
     if (upstream_.mood == Mood::silent) {
         blocked_since_ = std::min(blocked_since_, clock_.now());
         if (clock_.now() - blocked_since_ > patience_of_kernel) {
-            return end("Connection timed out");
+            return end(policy::ConnectionEnd::broken);
         }
         return plan(retransmission, &SimulatedStream::deliver);
     }
     delivery_planned_ = false;
     blocked_since_ = policy::TimePoint::max();
     if (upstream_.mood == Mood::refusing) {
-        return end("Connection reset by peer");
+        return end(policy::ConnectionEnd::reset);
     }
     acked_ = written_;
     for (const Octets& query : std::exchange(under_way_, {})) {
@@ -144,10 +144,31 @@ void SimulatedStream::serve(const Octets& query) {
         upstream_.round_trip / 2 + thought,
         [this, query, is_garbled, life = std::weak_ptr(life_)] {
             if (!life.expired() && state_ == State::open && upstream_.mood != Mood::silent) {
-                answer(query, is_garbled);
+                arrive(query, is_garbled);
             }
         }
     );
+}
+
+void SimulatedStream::arrive(const Octets& query, bool is_garbled) {
+    if (!held_.empty()) {
+        ++out_of_order_;
+        held_.push_back(query);
+    } else if (upstream_.answers_to_lose > 0) {
+        --upstream_.answers_to_lose;
+        held_.push_back(query);
+        plan(retransmission, &SimulatedStream::repair);
+    } else {
+        answer(query, is_garbled);
+    }
+}
+
+void SimulatedStream::repair() {
+    for (const Octets& query : std::exchange(held_, {})) {
+        if (state_ == State::open) {
+            answer(query, false);
+        }
+    }
 }
 
 void SimulatedStream::answer(const Octets& query, bool is_garbled) {
@@ -171,13 +192,16 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
     }
     const bool closes = upstream_.mood == Mood::closing || upstream_.mood == Mood::resetting;
     if (closes && --answers_left_ == 0) {
-        return end(upstream_.mood == Mood::closing ? end_of_stream : "Connection reset by peer");
+        return end(
+            upstream_.mood == Mood::closing ? policy::ConnectionEnd::orderly
+                                            : policy::ConnectionEnd::reset
+        );
     }
     end_if_idle();
 }
 
 policy::PathWatch::Change SimulatedStream::look_at_path(
-    policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+    policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
 ) {
     policy::PathFacts facts;
     facts.acked = acked_;
@@ -185,6 +209,8 @@ policy::PathWatch::Change SimulatedStream::look_at_path(
     facts.rtt = facts.min_rtt = upstream_.round_trip;
     facts.rtt_variation = upstream_.round_trip / 4;
     facts.is_acknowledged_at_once = true;
+    facts.out_of_order = out_of_order_;
+    facts.is_lossy = is_lossy;
     facts.lateness = lateness;
     return watch_.look(facts, ack_delay, clock_.now());
 }
@@ -196,21 +222,17 @@ void SimulatedStream::limit_idle_time(policy::Duration told) {
 
 void SimulatedStream::end_if_idle() {
     if (retiring_ && state_ == State::open && ids_.pending_count() == 0) {
-        end(end_asked_for);
+        state_ = State::closed;
+        owner_.on_disconnected(*this, was_open_, end_asked_for);
     }
 }
 
-void SimulatedStream::end(const std::string& reason) {
+void SimulatedStream::end(policy::ConnectionEnd how) {
     if (state_ != State::closed) {
-        using policy::ConnectionEnd;
-        const bool is_reset = reason == "Connection reset by peer";
-        ending_ = reason == end_of_stream ? ConnectionEnd::orderly
-                  : reason == "Connection refused" || (is_reset && !was_open_)
-                      ? ConnectionEnd::refused
-                  : is_reset ? ConnectionEnd::reset
-                             : ConnectionEnd::broken;
         state_ = State::closed;
-        owner_.on_disconnected(*this, was_open_, reason);
+        ending_ = how;
+        const bool is_orderly = how == policy::ConnectionEnd::orderly;
+        owner_.on_disconnected(*this, was_open_, is_orderly ? end_of_stream : "gone");
     }
 }
 

@@ -35,6 +35,8 @@ struct SimulatedUpstream {
 
     Mood mood = Mood::well;
     policy::Duration round_trip{std::chrono::milliseconds(20)};
+    /// So many of the next answers get lost; what comes behind them waits until TCP has them again.
+    std::size_t answers_to_lose = 0;
     std::set<SimulatedStream*> streams;       // that exist
     std::size_t dialed = 0;                   // ever
     std::map<std::uint64_t, unsigned> asked;  // how often, by the hash of the question
@@ -88,8 +90,10 @@ public:
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(
-        policy::LearnedAckDelay& ack_delay, policy::Duration lateness
+        policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
     ) override;
+
+    std::size_t recent_octets() override { return outbox_.size(); }
 
     bool is_unacknowledged() override { return is_open() ? acked_ < written_ : is_handshake_lost_; }
 
@@ -115,7 +119,7 @@ public:
     void close() override { state_ = State::closed; }
 
     /// Its server has ended, as a process or as a host.
-    void die(const std::string& reason) { end(reason); }
+    void die(policy::ConnectionEnd how) { end(how); }
 
 private:
     enum class State : std::uint8_t { connecting, handshaking, open, closed };
@@ -127,9 +131,11 @@ private:
     void flush();
     void deliver();
     void serve(const Octets& query);
+    void arrive(const Octets& query, bool is_garbled);
+    void repair();
     void answer(const Octets& query, bool is_garbled);
     void give_up();
-    void end(const std::string& reason);
+    void end(policy::ConnectionEnd how);
     void end_if_idle();
 
     SimulatedClock& clock_;
@@ -139,6 +145,8 @@ private:
     net::Endpoint endpoint_;
     policy::Outbox outbox_;
     std::vector<Octets> under_way_;  // to the server
+    std::vector<Octets> held_;       // whose answers wait for the first of them
+    std::uint32_t out_of_order_ = 0;
     State state_ = State::connecting;
     policy::ConnectionEnd ending_ = policy::ConnectionEnd::broken;
     bool was_open_ = false;

@@ -80,6 +80,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"hedge-after", "0"},
     {"tcp-idle-timeout", "soon"},
     {"workers", "0"},
+    {"batch-delay", "300"},
     {"workers", "-1"},
     {"workers", ""},
     {"connections-per-upstream", "2x"},
@@ -114,6 +115,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK_FALSE(config.forward_resolver_arpa);
     CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.batches_turns);
     CHECK_FALSE(config.early_data);
     CHECK_FALSE(config.keeps_tickets);
     CHECK(config.network_events);
@@ -174,6 +176,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "verbatim",
         "--workers",
         "3",
+        "--batch-delay",
+        "auto",
         "--query-timeout",
         "2500ms",
         "--connect-timeout",
@@ -244,6 +248,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.keeps_tickets);
     CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
+    CHECK(config.batches_turns);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
     CHECK(config.idle_timeout == 2min);

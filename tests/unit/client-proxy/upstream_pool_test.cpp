@@ -108,13 +108,13 @@ public:
 
     void change_network() { pool_.network_changed(); }
 
-    void kill_all(std::size_t upstream, const std::string& reason) {
+    void kill_all(std::size_t upstream, policy::ConnectionEnd how) {
         const auto streams = upstreams[upstream].streams;
         for (test::SimulatedStream* const stream : streams) {
             if (upstreams[upstream].streams.contains(stream)) {
-                clock.after(0s, [this, upstream, stream, reason] {
+                clock.after(0s, [this, upstream, stream, how] {
                     if (upstreams[upstream].streams.contains(stream)) {
-                        stream->die(reason);
+                        stream->die(how);
                     }
                 });
             }
@@ -243,12 +243,15 @@ public:
                 }
                 break;
             case 5:
-                world.kill_all(upstream, "Connection reset by peer");
+                world.kill_all(upstream, policy::ConnectionEnd::reset);
                 break;
             case 6:
-                world.kill_all(upstream, net::QueryStream::end_of_stream);
+                world.kill_all(upstream, policy::ConnectionEnd::orderly);
                 break;
             case 7:
+                world.upstreams[upstream].answers_to_lose = 1 + clock.below(3);
+                break;
+            case 8:
                 world.ask(clock.below(2) == 0 ? dns::Opcode::update : dns::Opcode::notify);
                 break;
             default:
@@ -261,6 +264,7 @@ public:
         for (SimulatedUpstream& upstream : world.upstreams) {
             upstream.mood = Mood::well;
             upstream.round_trip = 20ms;
+            upstream.answers_to_lose = 0;
         }
         world.pass(timeout + longest_penalty);
     }
@@ -293,6 +297,19 @@ TEST_CASE("Whatever upstreams and network do, a query ends once and in time", "[
         REQUIRE(world.answered.contains(number));
         CHECK(world.answered[number] <= 200ms);
     }
+}
+
+TEST_CASE("As long as one upstream works, no query is lost", "[unit][client]") {
+    const unsigned seed = GENERATE(range(0U, 60U));
+    CAPTURE(seed);
+    Chaos chaos(seed, 2 + seed % 2, 1 + seed % 2);
+    World& world = chaos.world;
+    for (int step = 0; step < 300; ++step) {
+        chaos.step();
+    }
+    chaos.calm_down();
+    CHECK(world.lost == 0);
+    CHECK(world.answered.size() > 100);
 }
 
 TEST_CASE("Attempts stay bounded, and end with the last who waits", "[unit][client]") {
@@ -333,7 +350,7 @@ TEST_CASE("A server that refused is found at once when it is back", "[unit][clie
     world.ask();
     world.pass(1s);
     world.upstreams[0].mood = Mood::refusing;
-    world.kill_all(0, net::QueryStream::end_of_stream);
+    world.kill_all(0, policy::ConnectionEnd::orderly);
     const unsigned number = world.ask();
     world.pass(1s);
     const std::size_t dials = world.dials();
@@ -378,4 +395,38 @@ TEST_CASE("An upstream that ends its connections by habit costs no answer", "[un
     CHECK(std::ranges::count_if(world.answered, [](const auto& it) {
               return it.second > 5 * round_trip;
           }) <= count / 50);
+}
+
+TEST_CASE("Answers that the network lost are asked for over another connection", "[unit][client]") {
+    World world(1, 1, policy::UpstreamPolicy::failover);
+    const auto ask_for_a_second = [&world](bool loses) {
+        unsigned first = 0;
+        for (int query = 0; query < 200; ++query) {
+            world.upstreams[0].answers_to_lose = loses && query == 100 ? 1 : 0;
+            const unsigned number = world.ask();
+            first = query == 0 ? number : first;
+            world.pass(5ms);
+        }
+        world.pass(1s);
+        policy::Duration worst{};
+        for (unsigned number = first; number < first + 200; ++number) {
+            REQUIRE(world.answered.contains(number));
+            worst = std::max(worst, world.answered[number]);
+        }
+        return worst;
+    };
+    ask_for_a_second(false);
+    ask_for_a_second(true);  // then there is another connection
+    CHECK(world.upstreams[0].streams.size() == 2);
+    for (int loss = 0; loss < 10; ++loss) {
+        // TCP would have needed more than a tenth of a second to have it again.
+        CHECK(ask_for_a_second(true) <= 20ms + 10ms + 20ms);
+    }
+    CHECK(world.upstreams[0].dialed == 2);
+    unsigned asked = 0;
+    for (const auto& [question, times] : world.upstreams[0].asked) {
+        CHECK(times <= 2);
+        asked += times;
+    }
+    CHECK(asked <= 12 * 200 * 11 / 10);
 }

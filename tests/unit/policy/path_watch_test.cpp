@@ -105,9 +105,13 @@ TEST_CASE("PathWatch ends a doubt when what was missing arrives", "[unit][policy
 
 TEST_CASE("PathWatch learns how late a peer acknowledges", "[unit][policy]") {
     Watched path;
-    path.watch.wrote(100, start);
-    REQUIRE(path.look(steady(0), 40ms) == Change::doubt_began);
+    path.watch.wrote(50, start - 500ms);
+    REQUIRE(path.look(steady(0), -460ms) == Change::doubt_began);
+    REQUIRE(path.look(steady(50), -350ms) == Change::doubt_ended);
+    path.watch.wrote(100, start);  // once is not enough: an acknowledgement may have been lost
+    REQUIRE(path.look(steady(50), 40ms) == Change::doubt_began);
     REQUIRE(path.look(steady(100), 80ms) == Change::doubt_ended);
+    CHECK_FALSE(path.watch.saw_loss());
     path.watch.wrote(200, start + 1s);
     CHECK(path.look(steady(100), 1s + 80ms) == Change::none);
     CHECK(path.look(steady(100), 1s + 100ms) == Change::doubt_began);
@@ -126,8 +130,62 @@ TEST_CASE("PathWatch learns nothing from a loss", "[unit][policy]") {
     REQUIRE(path.look(steady(0), 40ms) == Change::doubt_began);
     PathFacts again = steady(100);
     again.retransmitted = 1;
-    REQUIRE(path.look(again, 240ms) == Change::doubt_ended);
-    CHECK(path.watch.patience() < 40ms);
+    for (int loss = 0; loss < 3; ++loss) {
+        if (!path.watch.is_in_doubt()) {
+            path.watch.wrote(again.acked += 100, start + loss * 1s);
+            REQUIRE(path.look(steady(again.acked - 100), loss * 1s + 40ms) == Change::doubt_began);
+        }
+        again.retransmitted += 1;
+        REQUIRE(path.look(again, loss * 1s + 240ms) == Change::doubt_ended);
+        CHECK(path.watch.saw_loss());
+        CHECK(path.watch.patience() < 40ms);
+    }
+}
+
+TEST_CASE(
+    "PathWatch learns nothing from lost acknowledgements where packets get lost", "[unit][policy]"
+) {
+    Watched path;
+    std::uint64_t total = 0;
+    for (int loss = 0; loss < 4; ++loss) {
+        PathFacts facts = steady(total);
+        facts.is_lossy = true;
+        path.watch.wrote(total += 100, start + loss * 1s);
+        REQUIRE(path.look(facts, loss * 1s + 40ms) == Change::doubt_began);
+        facts.acked = total;
+        REQUIRE(path.look(facts, loss * 1s + 140ms) == Change::doubt_ended);
+        CHECK(path.watch.patience() < 38ms);
+    }
+}
+
+TEST_CASE("PathWatch doubts sooner where packets get lost", "[unit][policy]") {
+    Watched path;
+    PathFacts facts = steady(0);
+    facts.is_lossy = true;
+    path.look(facts, -500ms);
+    path.watch.wrote(100, start);
+    REQUIRE(path.watch.next_look());
+    CHECK(*path.watch.next_look() > start + 36ms);
+    CHECK(*path.watch.next_look() < start + 38ms);
+    CHECK(path.look(facts, 38ms) == Change::doubt_began);
+    CHECK(*path.watch.next_look() < start + 50ms);
+}
+
+TEST_CASE("PathWatch sees what arrives ahead of something missing", "[unit][policy]") {
+    Watched path;
+    PathFacts facts = steady(0);
+    path.look(facts, 0ms);
+    CHECK_FALSE(path.watch.saw_hole());
+    facts.out_of_order = 1;
+    path.look(facts, 3ms);
+    CHECK(path.watch.saw_hole());
+    path.look(facts, 6ms);
+    CHECK_FALSE(path.watch.saw_hole());  // nothing more came
+
+    // What there was of it since a look of long ago is over, for all that is known.
+    facts.out_of_order = 2;
+    path.look(facts, 10s);
+    CHECK_FALSE(path.watch.saw_hole());
 }
 
 TEST_CASE("PathWatch is patient where round trips vary", "[unit][policy]") {
