@@ -113,7 +113,9 @@ void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
         const Connection* const connection = find(asked);
         if (upstreams_.size() > 1) {
             dial_another(connection->upstream);
-        } else if (stock_of(connection->upstream).dialing == 0) {
+        } else if (const Stock stock = stock_of(connection->upstream);
+                   stock.dialing == 0 &&
+                   stock.open + stock.retiring < 2 * config_.connections_per_upstream) {
             dial(connection->upstream, false);
         }
     }
