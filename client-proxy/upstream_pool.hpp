@@ -309,6 +309,7 @@ private:
     bool may_be_spoiled(const Connection& asked, QueryId query);
     void note_overtaken(QueryId query, std::uint32_t by);
     void hedge(QueryId query, std::uint32_t asked);
+    bool may_hedge(QueryId query);
     bool write_hedge(QueryId query, std::uint32_t asked);
     void write_hedges();
     void dial_another(std::size_t than);

@@ -32,6 +32,9 @@ policy::PathWatch::Change UpstreamPool::look_at_path(Connection& connection) {
             stream.look_at_path(upstreams_[peer].ack_delay, is_lossy(peer), loop_.now() - *due);
         note_hole(connection);
     }
+    if (connection.is_in_doubt()) {  // all has been asked for elsewhere: nothing is due here
+        connection.answer_due = policy::TimePoint::max();
+    }
     const bool is_lost = change == policy::PathWatch::Change::none && !connection.is_in_doubt() &&
                          connection.answer_due <= loop_.now() && has_lost_answers(connection);
     return is_lost ? policy::PathWatch::Change::doubt_began : change;

@@ -100,7 +100,7 @@ void UpstreamPool::stall_began(Connection& connection, const char* reason) {
 /// lead nowhere, behind somebody who acknowledges: a fresh one may. Once a query, and for few of
 /// all.
 void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
-    if (hedge_credit_ < 1 || relay_.copies(query).size() >= QueryRelay::max_copies) {
+    if (hedge_credit_ < 1 || !may_hedge(query)) {
         return;
     }
     hedge_credit_ -= 1;
@@ -121,6 +121,17 @@ void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
     }
 }
 
+/// Where there are others, two copies with one upstream leave its answer to that one alone.
+bool UpstreamPool::may_hedge(QueryId query) {
+    const auto copies = relay_.copies(query);
+    const auto upstream_of = [this](const QueryRelay::Written& copy) {
+        const Connection* const connection = find(copy.connection);
+        return connection == nullptr ? upstreams_.size() : connection->upstream;
+    };
+    return copies.size() < 2 ||
+           (upstreams_.size() > 1 && upstream_of(copies.front()) == upstream_of(copies.back()));
+}
+
 bool UpstreamPool::write_hedge(QueryId query, std::uint32_t asked) {
     const Connection* const first = find(asked);
     for (Connection& connection : connections_) {
@@ -139,7 +150,8 @@ bool UpstreamPool::write_hedge(QueryId query, std::uint32_t asked) {
 /// A connection is open.
 void UpstreamPool::write_hedges() {
     for (const Hedge& hedge : std::exchange(hedges_waiting_, {})) {
-        if (relay_.is_known(hedge.query) && relay_.copies(hedge.query).size() == 1) {
+        if (relay_.is_known(hedge.query) && !relay_.copies(hedge.query).empty() &&
+            may_hedge(hedge.query)) {
             write_hedge(hedge.query, hedge.asked);
         }
     }
