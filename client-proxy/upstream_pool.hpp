@@ -131,7 +131,7 @@ private:
         policy::TimePoint used_at{};       // the last query
         policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
         bool was_plain_turn = false;       // of the last attempt at it
-        policy::EarlyDataMemory early_data;
+        policy::EarlyDataMemory early_data{};
         policy::EarlyDataMemory fast_open{};  // the same of a ClientHello in the SYN
         bool was_refused_in_syn = false;      // the last one with it
         /// When it last failed because it is somebody else (strict); that was its last failure.
