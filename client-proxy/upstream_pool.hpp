@@ -281,6 +281,7 @@ private:
     void doubt_ended(Connection& connection);
     void suspend(Connection& connection);
     bool is_in_good_hands(QueryId query);
+    bool is_elsewhere_too(QueryId query);
     void relieve(std::size_t upstream);
     void close_overtaken();
 
