@@ -133,7 +133,7 @@ private:
         policy::TimePoint used_at{};       // the last query
         policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
         bool was_plain_turn = false;       // of the last attempt at it
-        policy::EarlyDataMemory early_data;
+        policy::EarlyDataMemory early_data{};
         policy::EarlyDataMemory fast_open{};  // the same of a ClientHello in the SYN
         bool was_refused_in_syn = false;      // the last one with it
         /// When it last failed because it is somebody else (strict); that was its last failure.
@@ -281,6 +281,7 @@ private:
     void doubt_ended(Connection& connection);
     void suspend(Connection& connection);
     bool is_in_good_hands(QueryId query);
+    bool is_elsewhere_too(QueryId query);
     void relieve(std::size_t upstream);
     void close_overtaken();
 

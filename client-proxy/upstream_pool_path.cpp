@@ -95,6 +95,14 @@ bool UpstreamPool::is_in_good_hands(QueryId query) {
     });
 }
 
+/// Of two copies one is with another upstream, if there is one.
+bool UpstreamPool::is_elsewhere_too(QueryId query) {
+    const Connection* const first = find(relay_.copies(query).front().connection);
+    const Connection* const second = find(relay_.copies(query).back().connection);
+    return upstreams_.size() == 1 ||
+           (first != nullptr && second != nullptr && first->upstream != second->upstream);
+}
+
 /// What is not answered is to go out a second time, over another connection. Where the path works,
 /// and it is the upstream that is silent, no third time: that would give up the first asking, which
 /// may be about to be answered.
@@ -103,7 +111,7 @@ void UpstreamPool::suspend(Connection& connection) {
     const bool is_path = connection.stream->watch().is_in_doubt();
     std::vector<QueryId> unanswered = connection.stream->ids().pending();
     std::erase_if(unanswered, [this, is_path](QueryId query) {
-        const bool is_enough = !is_path && relay_.is_asked_twice(query);
+        const bool is_enough = !is_path && relay_.is_asked_twice(query) && is_elsewhere_too(query);
         return !relay_.may_copy(query) || is_in_good_hands(query) || is_enough;
     });
     std::ranges::sort(unanswered, {}, [this](QueryId query) { return relay_.accepted_at(query); });
