@@ -115,6 +115,8 @@ private:
     static const char* name_of(net::EarlyData fate);
 
     struct Upstream {
+        explicit Upstream(net::TlsClientContext context) : tls(std::move(context)) {}
+
         net::UpstreamAddress address;
         std::string label;      // "192.0.2.1@853#name", for logs
         bool is_known = false;  // there is something that it can prove
@@ -132,8 +134,8 @@ private:
         policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
         bool was_plain_turn = false;       // of the last attempt at it
         policy::EarlyDataMemory early_data;
-        policy::EarlyDataMemory fast_open;  // the same of a ClientHello in the SYN
-        bool was_refused_in_syn = false;    // the last one with it
+        policy::EarlyDataMemory fast_open{};  // the same of a ClientHello in the SYN
+        bool was_refused_in_syn = false;      // the last one with it
         /// When it last failed because it is somebody else (strict); that was its last failure.
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.

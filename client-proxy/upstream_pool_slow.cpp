@@ -57,8 +57,10 @@ void UpstreamPool::look_at_slow(QueryId query) {
     const bool is_silent = asked->answered_at < relay_.accepted_at(query) &&
                            loop_.now() - asked->opened_at >= config_.hedge_after / 2;
     asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
-    if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt() &&
-        may_leave(asked->stream->peer())) {
+    if (!may_leave(asked->upstream)) {
+        return;
+    }
+    if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked, "no answers");
     } else if (upstreams_.size() > 1 || is_silent) {
         hedge(query, asked->number);
@@ -111,7 +113,9 @@ void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
         const Connection* const connection = find(asked);
         if (upstreams_.size() > 1) {
             dial_another(connection->upstream);
-        } else if (stock_of(connection->upstream).dialing == 0) {
+        } else if (const Stock stock = stock_of(connection->upstream);
+                   stock.dialing == 0 &&
+                   stock.open + stock.retiring < 2 * config_.connections_per_upstream) {
             dial(connection->upstream, false);
         }
     }

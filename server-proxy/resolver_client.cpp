@@ -107,6 +107,7 @@ bool ResolverClient::send_datagram(QueryId query, std::size_t backend) {
             backends_[route.backend].sockets->flush(route);  // there the message had another ID
         }
     }
+    make_room_for_route(query);
     Backend& to = backends_[backend];
     auto sent = to.sockets->send(
         query, relay_.message(query), relay_.question_hash(query), relay_.keeps_id(query)
@@ -136,6 +137,7 @@ bool ResolverClient::ask_by_stream(QueryId query, std::size_t backend) {
 }
 
 bool ResolverClient::send_on_stream(QueryId query, std::size_t backend) {
+    make_room_for_route(query);
     const auto sent = backends_[backend].streams->send(
         query, relay_.message(query), relay_.question_hash(query), relay_.company(query)
     );

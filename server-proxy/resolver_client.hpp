@@ -101,6 +101,8 @@ private:
     void repeat_late_ones();
     void repeat_what_it_owes(std::size_t backend);
     void abandon_routes(QueryId query);
+    void abandon_route(const Route& route);
+    void make_room_for_route(QueryId query);
     void note_success(std::size_t backend);
     void release_waiting(std::size_t backend, const std::string& reason);
     void fail(QueryId query, const std::string& reason);

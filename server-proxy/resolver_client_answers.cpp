@@ -168,13 +168,27 @@ void ResolverClient::fail(QueryId query, const std::string& reason) {
     );
 }
 
+void ResolverClient::abandon_route(const Route& route) {
+    if (route.kind == Route::Kind::datagram) {
+        backends_[route.backend].sockets->abandon(route);
+    } else if (route.kind == Route::Kind::stream) {
+        backends_[route.backend].streams->abandon(route);
+    }
+}
+
 void ResolverClient::abandon_routes(QueryId query) {
     for (const Route& route : relay_.routes(query)) {
-        if (route.kind == Route::Kind::datagram) {
-            backends_[route.backend].sockets->abandon(route);
-        } else if (route.kind == Route::Kind::stream) {
-            backends_[route.backend].streams->abandon(route);
-        }
+        abandon_route(route);
+    }
+}
+
+/// A route that is not remembered would hold its ID for ever.
+void ResolverClient::make_room_for_route(QueryId query) {
+    const auto& routes = relay_.routes(query);
+    if (std::ranges::all_of(routes, &Route::is_used)) {
+        const Route oldest = routes.front();
+        abandon_route(oldest);
+        relay_.drop_route(query, oldest);
     }
 }
 
