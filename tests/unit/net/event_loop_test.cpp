@@ -219,14 +219,14 @@ TEST_CASE("What a turn brings about is for the next one, whatever waits for it",
     std::uint64_t first = 0;
     std::uint64_t second = 0;
     std::uint64_t third = 0;
+    loop.post([&] { first = loop.turn(); });
     loop.post([&] {
-        first = loop.turn();
+        second = loop.turn();
         loop.post([&] {
             third = loop.turn();
             loop.stop();
         });
     });
-    loop.post([&] { second = loop.turn(); });
     loop.run();
     CHECK(second == first);
     CHECK(third == first + 1);
