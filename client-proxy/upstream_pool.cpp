@@ -101,8 +101,10 @@ bool UpstreamPool::write(QueryId query) {
         return true;
     }
     const policy::Company company = relay_.company(query);
+    const bool may_move = !relay_.was_written(query) && !relay_.is_signed(query) &&
+                          !policy::is_suspect(company);  // others can take it as well
     for (Connection& connection : connections_) {
-        if (connection.can_take(company) && !leaves_to_another(connection) &&
+        if (connection.can_take(company) && !(may_move && leaves_to_another(connection)) &&
             write_on(connection, query)) {
             look_for_better(connection);  // it may move
             return true;
@@ -256,11 +258,10 @@ bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     }
     learn_from_copies(match.query, from);
     const std::uint32_t number = from.number;
-    if (relay_.copies(match.query).size() > 1) {
-        note_overtaken(match.query, number);
-    }
+    const QueryRelay::Written first = relay_.copies(match.query).front();
     take_back_others(match.query, number);
     handler_.on_answer(match.query, answer);
+    note_overtaken(first, number);  // behind its end, or it would be asked once more
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     // One that has been told to end stays so, whatever its answers say.

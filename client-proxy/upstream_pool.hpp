@@ -203,6 +203,7 @@ private:
     void retire_leaving();
     bool is_replaced(std::size_t upstream) const;
     bool is_replacement_wanted() const;
+    bool is_replacement_wanted(std::size_t upstream) const;
     void measure(std::size_t upstream);
     void dial_all();
     std::pair<bool, std::size_t> rank(std::size_t upstream);
@@ -308,7 +309,7 @@ private:
     void ask_again(Connection& spoiled, QueryId query);
     void make_way(QueryId query);
     bool may_be_spoiled(const Connection& asked, QueryId query);
-    void note_overtaken(QueryId query, std::uint32_t by);
+    void note_overtaken(const QueryRelay::Written& first, std::uint32_t by);
     void hedge(QueryId query, std::uint32_t asked);
     bool may_hedge(QueryId query);
     bool write_hedge(QueryId query, std::uint32_t asked);
@@ -332,6 +333,7 @@ private:
     );
     void close(std::uint32_t number);
     void failed(std::size_t upstream, const std::string& reason, bool is_refused = false);
+    void note_failure(std::size_t upstream, const std::string& reason);
     void note_proof(const net::QueryStream& failed);
     const std::string& why_unreached();
     Connection take(const net::QueryStream& stream);

@@ -46,7 +46,7 @@ void UpstreamPool::note_garbage(
             }
         }
     }
-    if (++from.garbage_in_a_row == most_garbage_in_a_row && !from.is_in_doubt()) {
+    if (++from.garbage_in_a_row >= most_garbage_in_a_row && !from.is_in_doubt()) {
         upstreams_[from.stream->peer()].sends_garbage = true;
         stall_began(from, "no answers but garbage");
     }

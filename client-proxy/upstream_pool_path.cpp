@@ -64,7 +64,7 @@ void UpstreamPool::look_at_paths() {
     }
     for (const Connection& connection : connections_) {
         path_timer_->arm(connection.stream->watch().next_look());
-        if (connection.answer_due != policy::TimePoint::max()) {
+        if (!connection.is_in_doubt() && connection.answer_due != policy::TimePoint::max()) {
             path_timer_->arm(connection.answer_due);
         }
     }

@@ -69,8 +69,7 @@ void UpstreamPool::look_at_slow(QueryId query) {
 
 /// Another upstream has answered what was asked of one first that has said nothing since: asking
 /// that one again would cost as much once more.
-void UpstreamPool::note_overtaken(QueryId query, std::uint32_t by) {
-    const QueryRelay::Written first = relay_.copies(query).front();
+void UpstreamPool::note_overtaken(const QueryRelay::Written& first, std::uint32_t by) {
     Connection* const slow = find(first.connection);
     const Connection* const fast = find(by);
     if (slow != nullptr && fast != nullptr && slow->upstream != fast->upstream &&
@@ -91,7 +90,7 @@ bool UpstreamPool::may_leave(std::size_t upstream) const {
 void UpstreamPool::stall_began(Connection& connection, const char* reason) {
     const std::size_t upstream = connection.stream->peer();
     upstreams_[upstream].stalled_at = loop_.now();
-    failed(upstream, reason);
+    note_failure(upstream, reason);  // dialing it has not failed
     suspend(connection);
     relieve(upstream);
 }
