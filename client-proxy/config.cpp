@@ -172,11 +172,25 @@ void bind_times(app::OptionSet& options, Config& config) {
 
 void bind_limits(app::OptionSet& options, Config& config) {
     options.count("workers", config.workers, 1024, "threads, each with sockets of its own");
+    options.choice<bool>(
+        "batch-delay",
+        config.batches_turns,
+        {{"0", false}, {"auto", true}},
+        "auto: while thousands of queries come a second, gather them for up to 300 microseconds"
+    );
     options.count(
         "connections-per-upstream",
         config.connections_per_upstream,
         64,
         "TLS connections per worker and upstream, transfers not counted"
+    );
+    options.count(
+        "spare-connections",
+        config.spare_connections,
+        64,
+        "kept at most beside the one in use while an upstream ends connections in the middle of "
+        "work; "
+        "none where there may be one connection alone"
     );
     options.count(
         "queries-per-connection",

@@ -38,9 +38,10 @@ struct Config {
     bool early_data = false;             // towards upstreams
     bool network_events = true;          // connections are renewed when the network changes
     std::size_t workers = 1;
+    bool batches_turns = false;  // see net::EventLoop::batch_turns()
 
     std::chrono::milliseconds query_timeout{
-        4500};  // from acceptance to answer, all attempts together; apps wait 5 s
+        4950};  // from acceptance to answer, all attempts together; apps wait 5 s
     std::chrono::milliseconds connect_timeout{1500};  // TCP and TLS handshake with one upstream
     std::chrono::milliseconds idle_timeout{30000};    // an upstream connection without queries
     std::chrono::milliseconds keep_warm{0};  // reconnect to an upstream used so recently; 0: never
@@ -50,6 +51,7 @@ struct Config {
         10000};  // an app's TCP connection without queries, or mid-frame
 
     std::size_t connections_per_upstream = 2;  // per worker; transfers not counted
+    std::size_t spare_connections = 3;         // and more while connections get lost
     std::size_t queries_per_connection = 4096;
     std::size_t queries = 16384;           // accepted and not yet answered, per worker
     std::size_t tcp_clients = 1000;        // connections of apps, per worker

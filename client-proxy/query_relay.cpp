@@ -127,7 +127,8 @@ bool QueryRelay::write_query(
     policy::PendingQueries& ids,
     policy::Outbox& outbox,
     std::uint32_t connection,
-    policy::Leg leg
+    policy::Leg leg,
+    policy::TimePoint now
 ) {
     Query& query = queries_.at(id);
     assert(query.copy_count < max_copies);
@@ -152,7 +153,7 @@ bool QueryRelay::write_query(
     outbox.commit(
         leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
     );
-    query.copies[query.copy_count++] = {connection, wire_id};
+    query.copies[query.copy_count++] = {connection, wire_id, now};
     query.writes = static_cast<std::uint8_t>(std::min<int>(query.writes + 1, UINT8_MAX));
     queries_.dequeue(queue_of(id), id);
     return true;

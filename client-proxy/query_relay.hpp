@@ -70,13 +70,14 @@ public:
     /// Puts the query's frame into `outbox` under an ID that is free among `ids`: the app's own
     /// where possible, and always where SIG(0) covers it. False when there is none, or when the
     /// query is in flight on `connection` already. On a leg in clear it goes without padding
-    /// (P-67). REQUIRES: fewer than max_copies are in flight.
+    /// (P-67). `now` is for Written alone. REQUIRES: fewer than max_copies are in flight.
     bool write_query(
         QueryId query,
         policy::PendingQueries& ids,
         policy::Outbox& outbox,
         std::uint32_t connection,
-        policy::Leg leg = policy::Leg::tls
+        policy::Leg leg = policy::Leg::tls,
+        policy::TimePoint now = {}
     );
 
     /// An ended query's ID must not be used again on that connection before its answer has come
@@ -84,6 +85,7 @@ public:
     struct Written {
         std::uint32_t connection = 0;
         std::uint16_t wire_id = 0;
+        policy::TimePoint at{};
         bool is_spoiled = false;  // what came in place of its answer was none
     };
 

@@ -89,6 +89,8 @@ UpstreamPool::UpstreamPool(
              {},
              {},
              {},
+             {},
+             {},
              {}}
         );
         const std::size_t index = upstreams_.size() - 1;
@@ -112,15 +114,34 @@ void UpstreamPool::send(QueryId query) {
 /// On the first open connection, by preference of its upstream, on which there is room, and its ID
 /// where that counts.
 bool UpstreamPool::write(QueryId query) {
+    if (relay_.was_written(query) && write_where_few_wait(query)) {
+        return true;
+    }
     const policy::Company company = relay_.company(query);
-    for (Connection& connection : connections_) {
-        if (connection.can_take(company) && !leaves_to_another(connection) &&
-            write_on(connection, query)) {
-            look_for_better(connection);  // it may move
-            return true;
+    for (const bool spreads : {true, false}) {
+        for (Connection& connection : connections_) {
+            if (connection.can_take(company) && !(spreads && leaves_to_another(connection)) &&
+                write_on(connection, query)) {
+                look_for_better(connection);  // it may move
+                return true;
+            }
         }
     }
     return write_on_leaving(query);
+}
+
+/// What has lost a connection is spread over those that there are: where few are ahead of it the
+/// next loss is least likely to be its own.
+bool UpstreamPool::write_where_few_wait(QueryId query) {
+    Connection* best = nullptr;
+    for (Connection& connection : connections_) {
+        const bool is_fit = connection.can_take(relay_.company(query)) &&
+                            (best == nullptr || (connection.upstream == best->upstream &&
+                                                 connection.stream->ids().pending_count() <
+                                                     best->stream->ids().pending_count()));
+        best = is_fit ? &connection : best;
+    }
+    return best != nullptr && write_on(*best, query);
 }
 
 /// False when it is there already, or its ID is not free.
@@ -135,13 +156,16 @@ bool UpstreamPool::write_on(Connection& connection, QueryId query) {
     }
     const policy::Leg leg = stream.is_encrypted() ? policy::Leg::tls : policy::Leg::tcp;
     const bool is_again = relay_.was_written(query);
-    if (!relay_.write_query(query, stream.ids(), stream.outbox(), connection.number, leg)) {
+    if (!relay_.write_query(
+            query, stream.ids(), stream.outbox(), connection.number, leg, loop_.now()
+        )) {
         return false;
     }
     if (connection.suspects) {
         connection.suspects->take(relay_.company(query));
     }
     upstreams_[stream.peer()].used_at = loop_.now();
+    connection.used_since = std::min(connection.used_since, loop_.now());
     stream.queries_changed();
     if (is_again) {
         counters_.written_again.add();
@@ -189,7 +213,10 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
     note_transport(find(connection));
     connection.look_at_path(upstream.ack_delay, false, {});
     race_.opened(
-        connection.peer(), connection.watch().rtt(), loop_.now() - find(connection).dialed_at
+        connection.peer(),
+        {connection.watch().rtt(),
+         loop_.now() - find(connection).dialed_at,
+         count_dials(connection.peer()) == 0}
     );
     upstream.early_data.opened(find(connection).sent_early);
     const net::TlsFacts facts = connection.tls_facts();
@@ -246,8 +273,12 @@ bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     if (from.suspects) {
         from.suspects->answered();
     }
-    learn_from_copies(match.query, from);
-    take_back_others(match.query, from.number);
+    const std::uint32_t number = from.number;
+    if (relay_.copies(match.query).size() > 1) {
+        note_overtaken(match.query, number);
+        learn_from_copies(match.query, number);
+    }
+    take_back_others(match.query, number);
     handler_.on_answer(match.query, answer);
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();

@@ -13,6 +13,7 @@
 #include "common/policy/idle_time.hpp"
 #include "common/policy/lost_answers.hpp"
 #include "common/policy/path_watch.hpp"
+#include "common/policy/shakiness.hpp"
 #include "common/policy/timekeeper.hpp"
 #include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_order.hpp"
@@ -110,8 +111,6 @@ public:
     const PoolCounters& counters() const { return counters_; }
 
 private:
-    static constexpr std::chrono::seconds shaky_period{30};
-
     static const char* name_of(policy::UpstreamTransport transport);
     static const char* name_of(net::EarlyData fate);
 
@@ -128,10 +127,13 @@ private:
         policy::LostAnswers lost_answers;
         policy::TimePoint lossy_until{};   // packets to it or from it got lost, and nothing else
         policy::TimePoint bursty_until{};  // more was asked at once than one connection carries
-        policy::TimePoint shaky_until{};   // connections to it were lost with queries on them
-        policy::TimePoint used_at{};       // the last query
-        policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
+        policy::Shakiness shakiness;
+        policy::TimePoint used_at{};      // the last query
+        policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
+        bool was_plain_turn = false;      // of the last attempt at it
         policy::EarlyDataMemory early_data;
+        policy::EarlyDataMemory fast_open;  // the same of a ClientHello in the SYN
+        bool was_refused_in_syn = false;    // the last one with it
         /// When it last failed because it is somebody else (strict); that was its last failure.
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.
@@ -141,6 +143,7 @@ private:
 
     struct Connection {
         std::uint32_t number = 0;
+        std::size_t upstream = 0;
         std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
         policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
         bool is_plain = false;  // dialed without Fast Open and ticket
@@ -158,7 +161,9 @@ private:
         std::size_t silent_queries = 0;                              // slow ones in a row
         std::size_t garbage_in_a_row = 0;
         policy::TimePoint garbage_at = policy::TimePoint::min();  // the last
+        policy::TimePoint used_since = policy::TimePoint::max();  // the first query
         bool was_in_doubt = false;  // when it ended: no query is to blame
+        policy::TimePoint ended_at{};
         /// In clear: when to see whether TLS works by now.
         policy::TimePoint better_at = policy::TimePoint::max();
         std::unique_ptr<net::QueryStream> stream;
@@ -183,11 +188,12 @@ private:
 
     struct Hedge {
         QueryId query;
-        std::size_t asked = 0;  // upstream
+        std::uint32_t asked = 0;  // connection
     };
 
     bool write(QueryId query);
     bool write_on(Connection& connection, QueryId query);
+    bool write_where_few_wait(QueryId query);
     bool write_in_turn(QueryId query);
     bool write_on_leaving(QueryId query);
     void told_to_leave(Connection& connection);
@@ -205,10 +211,20 @@ private:
     std::span<const policy::DialRace::Candidate> candidates();
     bool has_sign_of_life(const Connection& dial) const;
     std::size_t count_dials(std::size_t upstream) const;
-    bool dials_plainly(std::size_t upstream) const;
+    bool dials_plainly(std::size_t upstream);
     void note_plain(const Connection& opened);
+    void close_followers();
     void make_room_for_dial(std::size_t upstream);
     void close_losers(std::size_t winner);
+
+    struct Stock {
+        std::size_t open = 0;
+        std::size_t dialing = 0;
+        std::size_t retiring = 0;
+    };
+
+    Stock stock_of(std::size_t upstream) const;
+    std::size_t spares_wanted(std::size_t upstream) const;
     void keep_spare(std::size_t upstream);
     void dial_for_suspects();
     void dial(std::size_t upstream, bool for_suspects);
@@ -229,7 +245,9 @@ private:
     bool may_be_early(
         const Upstream& upstream, policy::UpstreamTransport transport, bool for_suspects
     );
+    bool has_left_early(QueryId query);
     void note_swallowed(const Connection& opened);
+    void note_swallowed_syn(const Connection& opened);
     void early_data_lost(
         const net::QueryStream& connection,
         std::uint32_t number,
@@ -273,7 +291,7 @@ private:
     bool has_other(const Connection& than) const;
     bool leaves_to_another(const Connection& connection);
     bool write_copy(const Connection& beside, QueryId query);
-    void learn_from_copies(QueryId query, const Connection& answered);
+    void learn_from_copies(QueryId query, std::uint32_t answered_by);
 
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
@@ -285,8 +303,9 @@ private:
     void ask_again(Connection& spoiled, QueryId query);
     void make_way(QueryId query);
     bool may_be_spoiled(const Connection& asked, QueryId query);
-    void hedge(QueryId query, std::size_t asked);
-    bool write_hedge(QueryId query, std::size_t asked);
+    void note_overtaken(QueryId query, std::uint32_t by);
+    void hedge(QueryId query, std::uint32_t asked);
+    bool write_hedge(QueryId query, std::uint32_t asked);
     void write_hedges();
     void dial_another(std::size_t than);
     void keep_warm(std::size_t upstream, bool was_of_use);
@@ -298,11 +317,15 @@ private:
         std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
     );
     void replace_if_sick(net::QueryStream& connection);
+    void put_in_order_of_writing(std::uint32_t connection, std::vector<QueryId>& queries);
+    policy::TimePoint written_at(QueryId query, std::uint32_t connection);
+    policy::Duration time_to_hear(std::size_t upstream) const;
+    bool may_have_ended(const Connection& lost, QueryId query, bool is_first);
     void write_again(
-        const Connection& lost, const std::vector<QueryId>& queries, const std::string& reason
+        const Connection& lost, std::vector<QueryId> queries, const std::string& reason
     );
     void close(std::uint32_t number);
-    void failed(std::size_t upstream, const std::string& reason);
+    void failed(std::size_t upstream, const std::string& reason, bool is_refused = false);
     void note_proof(const net::QueryStream& failed);
     const std::string& why_unreached();
     Connection take(const net::QueryStream& stream);

@@ -2,7 +2,10 @@
 // Queries that leave with the ClientHello of a new connection (RFC 8446 section 2.3).
 #include "client-proxy/upstream_pool.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace dotpair::client {
 
@@ -35,13 +38,23 @@ void UpstreamPool::on_early_room(net::QueryStream& connection, std::size_t octet
         const auto next = relay_.waiting_behind(*query);
         const std::size_t size = dns::frame_header_size + relay_.query_message(*query).size();
         if (relay_.is_replay_safe(*query) && relay_.may_copy(*query) && size <= octets &&
-            relay_.copies(*query).size() < QueryRelay::max_copies && write_on(early, *query)) {
+            relay_.copies(*query).size() < QueryRelay::max_copies && !has_left_early(*query) &&
+            write_on(early, *query)) {
             relay_.wait(*query);
             octets -= size;
             early.sent_early = true;
         }
         query = next;
     }
+}
+
+/// With another connection, which is not late: this one has the more room for others.
+bool UpstreamPool::has_left_early(QueryId query) {
+    return std::ranges::any_of(relay_.copies(query), [this](const QueryRelay::Written& copy) {
+        const Connection* const connection = find(copy.connection);
+        return connection != nullptr && !connection->has_opened &&
+               !race_.is_late(connection->upstream, loop_.now() - connection->dialed_at);
+    });
 }
 
 /// They wait like any other, and on_connected(), which follows, writes them (P-123).
@@ -77,6 +90,26 @@ void UpstreamPool::note_swallowed(const Connection& opened) {
         upstreams_[upstream].early_data.lost(true, loop_.now());
         upstreams_[upstream].early_data.opened(opened.sent_early);
     }
+    note_swallowed_syn(opened);
+}
+
+/// It has opened; an older one, whose SYN carried data, has not been heard of, or was refused.
+void UpstreamPool::note_swallowed_syn(const Connection& opened) {
+    Upstream& upstream = upstreams_[opened.upstream];
+    const bool was_refused = std::exchange(upstream.was_refused_in_syn, false);
+    const bool is_swallowed =
+        !opened.stream->said_hello_in_syn() &&
+        (was_refused || std::ranges::any_of(connections_, [&](const Connection& other) {
+             return other.upstream == opened.upstream && other.stream->said_hello_in_syn() &&
+                    !other.stream->is_open() && !other.stream->was_answered() &&
+                    other.dialed_at < opened.dialed_at &&
+                    race_.is_late(other.upstream, loop_.now() - other.dialed_at);
+         }));
+    if (is_swallowed) {
+        spdlog::info("upstream goes without Fast Open for a while addr={}", upstream.label);
+        upstream.fast_open.lost(true, loop_.now());
+    }
+    upstream.fast_open.opened(opened.stream->said_hello_in_syn());
 }
 
 }  // namespace dotpair::client

@@ -55,7 +55,7 @@ void UpstreamPool::note_garbage(
 /// At the end of the batch, over another connection if one may be had; should the answer come after
 /// all, the first counts.
 void UpstreamPool::ask_again(Connection& spoiled, QueryId query) {
-    upstreams_[spoiled.stream->peer()].shaky_until = loop_.now() + shaky_period;
+    upstreams_[spoiled.stream->peer()].shakiness.shaken(loop_.now());
     make_way(query);
     relay_.wait(query);
 }

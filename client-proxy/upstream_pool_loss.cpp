@@ -39,6 +39,7 @@ void UpstreamPool::on_disconnected(
     handler_.on_answers_end();  // what was answered before goes out while its bytes are there
     Connection lost = take(connection);
     lost.was_in_doubt = lost.is_in_doubt() || lost.leaving_until;
+    lost.ended_at = loop_.now();
     const std::shared_ptr<net::QueryStream> gone = std::move(lost.stream);
     loop_.destroy_later(gone);  // it is in the middle of a call of its own
     race_at_ = {};
@@ -56,14 +57,18 @@ void UpstreamPool::on_disconnected(
     if (lost.has_opened) {
         upstreams_[gone->peer()].served_at = loop_.now();
     }
-    if (!unanswered.empty()) {
-        // Who leaves in the middle of work may come back as somebody else: it has to prove again
-        // who it is, which with a ticket it would not.
+    upstreams_[gone->peer()].was_refused_in_syn =
+        gone->said_hello_in_syn() && gone->ending() == policy::ConnectionEnd::refused;
+    if (!policy::keeps_tickets(gone->ending(), !unanswered.empty())) {
         upstreams_[gone->peer()].tls.drop_tickets();
     }
     note_record_loss(gone->peer(), unanswered, reason == net::QueryStream::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
-    // answered none is, unless one of them may have ended it.
+    // answered none is, unless one of them may have ended it or it had no time to answer.
+    put_in_order_of_writing(lost.number, unanswered);
+    const bool left_all =
+        !lost.suspects && !unanswered.empty() && !gone->has_answered() &&
+        lost.ended_at - written_at(unanswered.front(), lost.number) >= time_to_hear(lost.upstream);
     const bool goes_on =
         !lost.has_opened && has_other_transport(
                                 gone->peer(),
@@ -73,8 +78,8 @@ void UpstreamPool::on_disconnected(
                             );
     if (goes_on) {
         race_.dial_at_once(gone->peer());  // by another way, if somebody waits
-    } else if (!was_open || (!lost.suspects && !unanswered.empty() && !gone->has_answered())) {
-        failed(gone->peer(), reason);
+    } else if (!was_open || left_all) {
+        failed(gone->peer(), reason, gone->ending() == policy::ConnectionEnd::refused);
         note_proof(*gone);
     } else {
         spdlog::debug(
@@ -82,7 +87,7 @@ void UpstreamPool::on_disconnected(
         );
     }
     if (!unanswered.empty() && !lost.suspects) {
-        upstreams_[gone->peer()].shaky_until = loop_.now() + shaky_period;
+        upstreams_[gone->peer()].shakiness.lost(loop_.now() - lost.used_since, loop_.now());
     }
     write_again(lost, unanswered, "connection to " + upstreams_[gone->peer()].label + " lost");
     keep_spare(gone->peer());
@@ -111,13 +116,45 @@ void UpstreamPool::close(std::uint32_t number) {
     }
 }
 
-void UpstreamPool::write_again(
-    const Connection& lost, const std::vector<QueryId>& queries, const std::string& reason
+void UpstreamPool::put_in_order_of_writing(
+    std::uint32_t connection, std::vector<QueryId>& queries
 ) {
+    std::erase_if(queries, [this](QueryId query) { return !relay_.is_known(query); });
+    std::ranges::sort(queries, {}, [this, connection](QueryId query) {
+        return std::pair(written_at(query, connection), relay_.accepted_at(query));
+    });
+}
+
+policy::TimePoint UpstreamPool::written_at(QueryId query, std::uint32_t connection) {
+    const auto copies = relay_.copies(query);
+    const auto found = std::ranges::find(copies, connection, &QueryRelay::Written::connection);
+    return found == copies.end() ? policy::TimePoint{} : found->at;
+}
+
+/// What was written less long ago than this cannot be the cause of what comes from there.
+policy::Duration UpstreamPool::time_to_hear(std::size_t upstream) const {
+    return race_.rtt(upstream) * 3 / 4;
+}
+
+/// Whether the query may be why the connection ended. It is not when its reading could not have
+/// been heard of yet. Where connections end all the time, and no query was ever found to be why, at
+/// most the one is that was to be answered next.
+bool UpstreamPool::may_have_ended(const Connection& lost, QueryId query, bool is_first) {
+    const policy::Duration age = lost.ended_at - written_at(query, lost.number);
+    const Upstream& upstream = upstreams_[lost.upstream];
+    return !lost.was_in_doubt && age >= time_to_hear(lost.upstream) &&
+           (is_first || !upstream.shakiness.ends_by_habit(loop_.now()));
+}
+
+void UpstreamPool::write_again(
+    const Connection& lost, std::vector<QueryId> queries, const std::string& reason
+) {
+    put_in_order_of_writing(lost.number, queries);
     for (const QueryId query : queries) {
         if (!relay_.is_known(query)) {
             continue;
         }
+        const bool is_suspect = may_have_ended(lost, query, query == queries.front());
         relay_.drop_copy(query, lost.number);
         if (!relay_.copies(query).empty()) {
             if (!is_in_good_hands(query) && relay_.may_copy(query)) {
@@ -125,9 +162,12 @@ void UpstreamPool::write_again(
             }
             continue;  // in flight elsewhere
         }
-        if (relay_.may_write_again(query, !lost.was_in_doubt)) {
+        if (relay_.may_write_again(query, is_suspect)) {
             relay_.wait(query);
         } else {
+            if (relay_.is_repeatable(query)) {
+                upstreams_[lost.upstream].shakiness.explained();
+            }
             handler_.on_query_failed(
                 query, {dns::Rcode::servfail, dns::extended_error::network_error, reason}
             );
@@ -180,10 +220,10 @@ void UpstreamPool::replace_if_sick(net::QueryStream& connection) {
     }
 }
 
-void UpstreamPool::failed(std::size_t upstream, const std::string& reason) {
+void UpstreamPool::failed(std::size_t upstream, const std::string& reason, bool is_refused) {
     Upstream& it = upstreams_[upstream];
     selector_.failed(upstream, loop_.now(), loop_.random_fraction());
-    race_.failed(upstream, loop_.now());
+    race_.failed(upstream, loop_.now(), is_refused);
     // One line per change: the same failure again is no news.
     if (it.last_error != reason) {
         spdlog::warn("upstream down addr={} reason=\"{}\"", it.label, reason);

@@ -13,7 +13,8 @@ std::size_t UpstreamPool::network_changed() {
         upstream.early_data.network_changed();
         upstream.idle_time = {};
         upstream.ack_delay = {};
-        upstream.shaky_until = {};
+        upstream.fast_open.network_changed();
+        upstream.shakiness = {};
         upstream.plain_until = {};
         upstream.last_error.clear();
         upstream.unproven_at = policy::TimePoint::min();

@@ -70,7 +70,14 @@ void UpstreamPool::look_at_paths() {
 void UpstreamPool::doubt_began(Connection& connection) {
     const std::size_t upstream = connection.stream->peer();
     counters_.doubts.add();
-    spdlog::debug("upstream path in doubt addr={}", upstreams_[upstream].label);
+    spdlog::debug(
+        "upstream path in doubt addr={} rtt_us={} patience_us={}",
+        upstreams_[upstream].label,
+        std::chrono::duration_cast<std::chrono::microseconds>(connection.stream->watch().rtt())
+            .count(),
+        std::chrono::duration_cast<std::chrono::microseconds>(connection.stream->watch().patience())
+            .count()
+    );
     if (!connection.is_in_doubt()) {
         suspend(connection);
         relieve(upstream);
@@ -102,7 +109,7 @@ void UpstreamPool::suspend(Connection& connection) {
 /// By an open connection if there is one, and by a fresh one, since what silenced one may have
 /// silenced all; and another upstream is to be at hand.
 void UpstreamPool::relieve(std::size_t upstream) {
-    upstreams_[upstream].shaky_until = loop_.now() + shaky_period;
+    upstreams_[upstream].shakiness.shaken(loop_.now());
     race_at_ = {};
     if (is_anybody_waiting()) {
         write_waiting();

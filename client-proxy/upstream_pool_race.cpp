@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t suspect_connections_per_upstream = 8;
 constexpr milliseconds suspects_pause{100};  // between attempts while every upstream fails
 constexpr std::chrono::minutes plain_period{10};
-constexpr milliseconds spare_pause{30};  // between attempts at a spare
+constexpr std::chrono::seconds longest_restart{2};
 
 }  // namespace
 
@@ -37,6 +37,9 @@ void UpstreamPool::race_again() {
 
 /// Quiet as long as nobody waits: the timer is armed here alone.
 void UpstreamPool::race() {
+    if (race_at_ <= loop_.now()) {
+        close_followers();
+    }
     while (race_at_ <= loop_.now()) {
         const auto choice = race_.choose(candidates(), loop_.now());
         if (!choice.dial) {
@@ -128,72 +131,18 @@ void UpstreamPool::make_room_for_dial(std::size_t upstream) {
     if (count_dials(upstream) < policy::DialRace::max_dials) {
         return;
     }
-    std::vector<std::uint32_t> numbers;
+    std::vector<std::pair<bool, std::uint32_t>> dials;  // the oldest, and those that got far, last
+    std::uint32_t oldest = next_number_;
     for (const Connection& connection : connections_) {
-        if (!connection.suspects && connection.stream->peer() == upstream &&
+        if (!connection.suspects && connection.upstream == upstream &&
             !connection.stream->is_open()) {
-            numbers.push_back(connection.number);
+            dials.emplace_back(has_sign_of_life(connection), connection.number);
+            oldest = std::min(oldest, connection.number);
         }
     }
-    std::ranges::sort(numbers);
-    if (numbers.size() > 1) {
-        close(numbers[1]);
-    }
-}
-
-/// Nobody waits any more: what is still being dialed may go, but for a preferred upstream's, and a
-/// spare.
-void UpstreamPool::close_losers(std::size_t winner) {
-    if (relay_.first_waiting()) {
-        return;
-    }
-    const auto rank_of = [this](std::size_t peer) {
-        return std::pair(selector_.is_left_alone(peer, loop_.now()), rank(peer));
-    };
-    const bool is_failover = config_.upstream_policy == policy::UpstreamPolicy::failover;
-    bool needs_spare = upstreams_[winner].shaky_until > loop_.now();
-    std::vector<std::uint32_t> losers;
-    for (const Connection& connection : connections_) {
-        const std::size_t peer = connection.stream->peer();
-        if (connection.suspects || connection.stream->is_open()) {
-            continue;
-        }
-        if (peer == winner && needs_spare) {
-            needs_spare = false;
-        } else if (peer == winner || (is_failover && rank_of(peer) > rank_of(winner))) {
-            losers.push_back(connection.number);
-        }
-    }
-    for (const std::uint32_t number : losers) {
-        close(number);
-    }
-    if (is_anybody_waiting()) {
-        write_waiting();
-    }
-}
-
-/// While connections to an upstream get lost with queries on them there are two: those queries need
-/// not wait for another handshake. So are there for bursts.
-void UpstreamPool::keep_spare(std::size_t upstream) {
-    const policy::TimePoint now = loop_.now();
-    const bool is_wanted =
-        (upstreams_[upstream].shaky_until > now || upstreams_[upstream].bursty_until > now) &&
-        relay_.size() > 0 && config_.connections_per_upstream > 1 &&
-        !selector_.is_left_alone(upstream, now) && now - race_.dialed_at(upstream) >= spare_pause;
-    if (!is_wanted) {
-        return;
-    }
-    std::size_t open = 0;
-    std::size_t dialing = 0;
-    std::size_t retiring = 0;
-    for (const Connection& connection : connections_) {
-        if (!connection.suspects && connection.stream->peer() == upstream) {
-            const bool is_useful = connection.is_useful() || may_recover(connection);
-            ++(!is_useful ? retiring : connection.stream->is_open() ? open : dialing);
-        }
-    }
-    if (open == 1 && dialing == 0 && open + retiring < 2 * config_.connections_per_upstream) {
-        dial(upstream, false);
+    std::erase_if(dials, [oldest](const auto& dial) { return dial.second == oldest; });
+    if (!dials.empty()) {
+        close(std::ranges::min(dials).second);
     }
 }
 
@@ -237,10 +186,19 @@ void UpstreamPool::dial_for_suspects() {
     }
 }
 
-/// Some middleboxes swallow a SYN with data, or a ClientHello with a ticket: every second attempt
-/// goes without, and all of them for a while where that helped.
-bool UpstreamPool::dials_plainly(std::size_t upstream) const {
-    return upstreams_[upstream].plain_until > loop_.now() || count_dials(upstream) % 2 == 1;
+/// Some middleboxes swallow a SYN with data, or a ClientHello with a ticket: beside an attempt that
+/// has not got far in its time every second one goes without, and all of them for a while where
+/// that helped. Or they are answered by RST, as by a server that is about to come back.
+bool UpstreamPool::dials_plainly(std::size_t upstream) {
+    const bool is_long = race_.failing_for(upstream, loop_.now()) > longest_restart;
+    const bool is_stuck =
+        is_long || std::ranges::any_of(connections_, [&](const Connection& other) {
+            return !other.suspects && other.upstream == upstream && !other.stream->is_open() &&
+                   race_.is_late(upstream, loop_.now() - other.dialed_at);
+        });
+    Upstream& it = upstreams_[upstream];
+    it.was_plain_turn = is_stuck && !it.was_plain_turn;
+    return it.was_plain_turn || it.plain_until > loop_.now();
 }
 
 /// It has opened; an older attempt with a ticket, which was heard, has not.
@@ -270,7 +228,7 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     net::QueryStream::Owner& owner = *this;
     const bool is_plain = !for_suspects && dials_plainly(upstream);
     net::ConnectionSettings settings = settings_;
-    settings.fast_open = settings.fast_open && !is_plain;
+    settings.fast_open = settings.fast_open && !is_plain && to.fast_open.may_send(loop_.now());
     settings.one_message_per_record = to.one_message_per_record;
     settings.idle_timeout =
         to.idle_time.allowed(std::max(config_.idle_timeout, config_.keep_warm), loop_.now());
@@ -286,6 +244,7 @@ void UpstreamPool::dial(std::size_t upstream, bool for_suspects) {
     });
     Connection dialed;
     dialed.number = next_number_++;
+    dialed.upstream = upstream;
     if (for_suspects) {
         dialed.suspects.emplace();
     }

@@ -59,8 +59,21 @@ void UpstreamPool::look_at_slow(QueryId query) {
     asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked, "no answers");
-    } else {
-        hedge(query, asked->stream->peer());
+    } else if (upstreams_.size() > 1 || is_silent) {
+        hedge(query, asked->number);
+    }
+}
+
+/// Another upstream has answered what was asked of one first that has said nothing since: asking
+/// that one again would cost as much once more.
+void UpstreamPool::note_overtaken(QueryId query, std::uint32_t by) {
+    const QueryRelay::Written first = relay_.copies(query).front();
+    Connection* const slow = find(first.connection);
+    const Connection* const fast = find(by);
+    if (slow != nullptr && fast != nullptr && slow->upstream != fast->upstream &&
+        slow->has_opened && slow->answered_at < first.at && !slow->is_in_doubt() &&
+        loop_.now() - first.at >= config_.hedge_after) {
+        stall_began(*slow, "no answers");
     }
 }
 
@@ -72,10 +85,11 @@ void UpstreamPool::stall_began(Connection& connection, const char* reason) {
     relieve(upstream);
 }
 
-/// One name is slow: the next upstream may have it. Once a query, and for few of all.
-void UpstreamPool::hedge(QueryId query, std::size_t asked) {
-    if (upstreams_.size() < 2 || hedge_credit_ < 1 ||
-        relay_.copies(query).size() >= QueryRelay::max_copies) {
+/// One name is slow: the next upstream may have it. Where there is no other, the connection may
+/// lead nowhere, behind somebody who acknowledges: a fresh one may. Once a query, and for few of
+/// all.
+void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
+    if (hedge_credit_ < 1 || relay_.copies(query).size() >= QueryRelay::max_copies) {
         return;
     }
     hedge_credit_ -= 1;
@@ -85,13 +99,22 @@ void UpstreamPool::hedge(QueryId query, std::size_t asked) {
     std::erase_if(hedges_waiting_, [this](const Hedge& it) { return !relay_.is_known(it.query); });
     if (hedges_waiting_.size() < max_hedges_waiting) {
         hedges_waiting_.push_back({query, asked});
-        dial_another(asked);
+        const Connection* const connection = find(asked);
+        if (upstreams_.size() > 1) {
+            dial_another(connection->upstream);
+        } else if (stock_of(connection->upstream).dialing == 0) {
+            dial(connection->upstream, false);
+        }
     }
 }
 
-bool UpstreamPool::write_hedge(QueryId query, std::size_t asked) {
+bool UpstreamPool::write_hedge(QueryId query, std::uint32_t asked) {
+    const Connection* const first = find(asked);
     for (Connection& connection : connections_) {
-        if (connection.stream->peer() != asked && connection.can_take(relay_.company(query)) &&
+        const bool is_another = upstreams_.size() > 1
+                                    ? first == nullptr || connection.upstream != first->upstream
+                                    : connection.opened_at > relay_.accepted_at(query);
+        if (is_another && connection.can_take(relay_.company(query)) &&
             write_on(connection, query)) {
             counters_.hedged.add();
             return true;

@@ -192,6 +192,12 @@ void bind_times(app::OptionSet& options, Config& config) {
 
 void bind_limits(app::OptionSet& options, Config& config) {
     options.count("workers", config.workers, most_workers, "threads, one per core unless given");
+    options.choice<bool>(
+        "batch-delay",
+        config.batches_turns,
+        {{"0", false}, {"auto", true}},
+        "auto: while thousands of queries come a second, gather them for up to 300 microseconds"
+    );
     options.count(
         "connections",
         config.connections,

@@ -33,9 +33,10 @@ struct Config {
     BackendTransport backend_transport = BackendTransport::automatic;
     policy::EdnsMode edns = policy::EdnsMode::managed;
     policy::Padding padding = policy::Padding::both;
-    bool xot_only = false;     // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
-    bool tcp_fastopen = true;  // for clients, never towards backends
-    std::size_t workers = 1;   // default: one per core
+    bool xot_only = false;       // zone transfers by TLS 1.3 with ALPN dot alone (RFC 9103)
+    bool tcp_fastopen = true;    // for clients, never towards backends
+    std::size_t workers = 1;     // default: one per core
+    bool batches_turns = false;  // see net::EventLoop::batch_turns()
 
     std::chrono::milliseconds idle_timeout{30000};  // a connection without queries
     std::chrono::milliseconds handshake_timeout{

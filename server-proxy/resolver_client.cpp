@@ -37,8 +37,8 @@ ResolverClient::ResolverClient(
       handler_(handler),
       config_(config),
       selector_(config.backends.size()),
-      repeat_timer_(loop.context()),
-      room_timer_(loop.context()) {
+      repeat_timer_(loop, [this] { repeat_late_ones(); }),
+      room_timer_(loop, [this] { ask_waiting(); }) {
     BackendStreams::Settings streams;
     streams.connection = stream_settings(config, counters_);
     streams.queries_per_connection = config.queries_per_connection;
@@ -87,7 +87,7 @@ void ResolverClient::ask_by_datagram(QueryId query, std::size_t backend) {
     Backend& to = backends_[backend];
     if (!to.window.take(loop_.now())) {
         relay_.enqueue(AnswerRelay::for_room, query);
-        arm_room(to.window.next_epoch());
+        room_timer_.arm(to.window.next_epoch());
         return;
     }
     auto sent = to.sockets->send(
@@ -134,31 +134,17 @@ void ResolverClient::ask_waiting() {
     while (const auto query = relay_.front(AnswerRelay::for_room)) {
         const auto backend = selector_.pick(loop_.now());
         if (!backend) {
-            arm_room(loop_.now() + retry_pause);
+            room_timer_.arm(loop_.now() + retry_pause);
             return;
         }
         policy::BurstWindow& window = backends_[*backend].window;
         if (!window.is_open(loop_.now())) {
-            arm_room(window.next_epoch());
+            room_timer_.arm(window.next_epoch());
             return;
         }
         relay_.dequeue(AnswerRelay::for_room, *query);
         ask_backend(*query, *backend, needs_stream(*query) || is_late(*query));
     }
-}
-
-void ResolverClient::arm_room(policy::TimePoint at) {
-    if (room_armed_) {
-        return;
-    }
-    room_armed_ = true;
-    room_timer_.expires_at(at);
-    room_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            room_armed_ = false;
-            ask_waiting();
-        }
-    });
 }
 
 // Asking again
@@ -174,22 +160,13 @@ void ResolverClient::ask_elsewhere(QueryId query, const std::string& reason) {
     }
     counters_.asked_again.add();
     relay_.enqueue(AnswerRelay::for_room, query);
-    arm_room(loop_.now());
+    room_timer_.arm(loop_.now());
 }
 
 void ResolverClient::arm_repeat() {
-    const auto oldest = relay_.front(AnswerRelay::to_repeat);
-    if (repeat_armed_ || !oldest) {
-        return;
+    if (const auto oldest = relay_.front(AnswerRelay::to_repeat)) {
+        repeat_timer_.arm(relay_.accepted_at(*oldest) + config_.backend_retry_after);
     }
-    repeat_armed_ = true;
-    repeat_timer_.expires_at(relay_.accepted_at(*oldest) + config_.backend_retry_after);
-    repeat_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            repeat_armed_ = false;
-            repeat_late_ones();
-        }
-    });
 }
 
 void ResolverClient::repeat_late_ones() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/app/rate_limited_log.hpp"
+#include "common/net/deadline_timer.hpp"
 #include "common/net/transfers.hpp"
 #include "common/policy/burst_window.hpp"
 #include "common/policy/upstream_selector.hpp"
@@ -9,8 +10,6 @@
 #include "server-proxy/backend_sockets.hpp"
 #include "server-proxy/backend_streams.hpp"
 #include "server-proxy/config.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -91,7 +90,6 @@ private:
     void fail(QueryId query, const std::string& reason);
     void backend_failed(std::size_t backend, const std::string& reason);
     void arm_repeat();
-    void arm_room(policy::TimePoint at);
 
     void on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) override;
     void on_backend_answers_end(std::size_t backend) override;
@@ -111,10 +109,8 @@ private:
     BackendCounters counters_;
     std::vector<Backend> backends_;
     policy::UpstreamSelector selector_;
-    boost::asio::steady_timer repeat_timer_;
-    boost::asio::steady_timer room_timer_;
-    bool repeat_armed_ = false;
-    bool room_armed_ = false;
+    net::DeadlineTimer repeat_timer_;
+    net::DeadlineTimer room_timer_;
     std::string reason_text_;  // of the last failure
     app::RateLimitedLog log_{10, std::chrono::seconds(10)};
 };

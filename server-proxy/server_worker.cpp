@@ -48,6 +48,9 @@ ServerWorker::ServerWorker(
            [this] { loop_.stop(); }}
       ) {
     adapt_idle_time();
+    if (config.batches_turns) {
+        loop_.batch_turns();
+    }
 }
 
 ServerWorker::~ServerWorker() = default;

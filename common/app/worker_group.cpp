@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/app/worker_group.hpp"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -88,6 +89,7 @@ void hold_signals() {
 }
 
 void run_until_signal(const std::vector<Worker*>& workers, const ProcessHooks& hooks) {
+    ::malloc_trim(0);  // what reading the configuration took
     const sigset_t signals = handled_signals();
     FirstFailure failure;
     std::atomic<std::size_t> running = workers.size();

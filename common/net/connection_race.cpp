@@ -111,6 +111,9 @@ void ConnectionRace::won(Contender& contender) {
 void ConnectionRace::lost(Contender& contender, const std::string& reason) {
     loss_.upgrade_failure = contender.stream->upgrade_failure();
     loss_.is_unproven = loss_.is_unproven && contender.stream->is_unproven();
+    if (loss_.ending != policy::ConnectionEnd::refused) {
+        loss_.ending = contender.stream->ending();
+    }
     // Who came as far as a handshake says more than who could not be reached.
     if (reason_.empty() || !reason.starts_with("connect:")) {
         reason_ = reason;

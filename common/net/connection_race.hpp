@@ -28,6 +28,7 @@ public:
     struct Loss {
         /// What TransportMemory is to be told of an upgrade.
         std::optional<policy::TransportFailure> upgrade_failure;
+        policy::ConnectionEnd ending = policy::ConnectionEnd::broken;
         /// Each of the addresses was somebody's who did not prove to be the peer.
         bool is_unproven = true;
     };

@@ -6,7 +6,7 @@
 namespace dotpair::net {
 
 DeadlineTimer::DeadlineTimer(EventLoop& loop, std::function<void()> on_due)
-    : timer_(loop.context()), on_due_(std::move(on_due)) {}
+    : loop_(loop), timer_(loop.context()), on_due_(std::move(on_due)) {}
 
 void DeadlineTimer::arm(std::optional<policy::TimePoint> at) {
     if (!at || *at >= armed_for_) {
@@ -16,7 +16,7 @@ void DeadlineTimer::arm(std::optional<policy::TimePoint> at) {
     timer_.expires_at(*at);
     timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
-            armed_for_ = policy::TimePoint::max();
+            loop_.reached(std::exchange(armed_for_, policy::TimePoint::max()));
             on_due_();
         }
     });

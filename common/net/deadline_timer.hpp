@@ -21,6 +21,7 @@ public:
     void arm(std::optional<policy::TimePoint> at) override;
 
 private:
+    EventLoop& loop_;
     boost::asio::steady_timer timer_;
     std::function<void()> on_due_;
     policy::TimePoint armed_for_ = policy::TimePoint::max();

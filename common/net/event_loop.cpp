@@ -7,7 +7,12 @@
 #include <boost/asio/post.hpp>
 #include <openssl/rand.h>
 
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <utility>
 
 namespace dotpair::net {
@@ -15,8 +20,18 @@ namespace {
 constexpr std::size_t receive_size = 64 * 1024;
 // What one receive decrypts to, and one more record, so that the last always has room.
 constexpr std::size_t plain_size = receive_size + 32 * 1024;
-constexpr int max_handlers_per_turn = 64;
+constexpr std::size_t max_handlers_per_turn = 64;
+constexpr std::size_t enough_lone_turns = 8;
 constexpr std::size_t random_batch = 256;
+constexpr unsigned long timer_slack = 1000;  // nanoseconds
+
+void sleep_until(policy::TimePoint end) {
+    const auto left = end - policy::Clock::now();
+    if (left > policy::Duration::zero()) {
+        const timespec wait{0, std::chrono::nanoseconds(left).count()};  // REQUIRES: less than 1 s
+        ::nanosleep(&wait, nullptr);
+    }
+}
 }  // namespace
 
 EventLoop::EventLoop() : receive_buffer_(receive_size), plain_buffer_(plain_size) {}
@@ -55,18 +70,19 @@ void EventLoop::at_turn_end(std::shared_ptr<TurnEnd> what) {
 }
 
 void EventLoop::after_hold(std::shared_ptr<TurnEnd> what) {
-    held_.push_back(std::move(what));
-    if (held_.size() > 1) {
-        return;  // the timer runs
+    if (held_.empty()) {
+        held_until_ = policy::Clock::now() + hold_time;
     }
-    hold_timer_.expires_after(hold_time);
-    hold_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            for (const auto& held : std::exchange(held_, {})) {
-                held->on_hold_end();
-            }
+    held_.push_back(std::move(what));
+}
+
+/// Before the turn ends: what this brings about is still written in it.
+void EventLoop::end_hold() {
+    if (!held_.empty() && policy::Clock::now() >= held_until_) {
+        for (const auto& held : std::exchange(held_, {})) {
+            held->on_hold_end();
         }
-    });
+    }
 }
 
 void EventLoop::end_turn() {
@@ -81,15 +97,67 @@ void EventLoop::end_turn() {
     ++turn_;
 }
 
+/// Until when there is nothing to do but to let more come; nothing: wait as long as it takes.
+std::optional<policy::TimePoint> EventLoop::pause_end() {
+    return held_.empty() ? batch_pause_end_
+                         : std::max(held_until_, batch_pause_end_.value_or(held_until_));
+}
+
+/// To look whether more is ready is a system call. Where turn after turn had one message alone, the
+/// next wait for work does it as well.
+bool EventLoop::expects_more() const {
+    return messages_ > 1 || lone_turns_ < enough_lone_turns || turn_ % enough_lone_turns == 0;
+}
+
+/// What was ready up to now. What becomes ready meanwhile is for the next turn, or one under load
+/// would be made of many small reads. Behind all that is ready the library asks the kernel once
+/// more; the mark is behind that, and before what the kernel tells then.
+std::size_t EventLoop::run_ready() {
+    if (!is_mark_posted_) {
+        is_mark_posted_ = true;
+        boost::asio::post(context_, [this] { is_mark_posted_ = false; });
+    }
+    std::size_t handlers = 0;
+    while (is_mark_posted_ && handlers < max_handlers_per_turn && context_.poll_one() > 0) {
+        ++handlers;
+    }
+    return handlers - (is_mark_posted_ ? 0 : 1);
+}
+
+/// One that follows a pause may find nothing to do but to end a hold.
+void EventLoop::take_turn() {
+    const auto pause = pause_end();
+    std::size_t handlers = pause ? context_.poll_one() : context_.run_one();
+    if (handlers == 0 && pause) {
+        sleep_until(*pause);
+        handlers = context_.poll_one();
+    }
+    if (handlers > 0 && (pause || expects_more())) {
+        handlers += run_ready();
+    }
+    plan_pause(handlers);
+    messages_ = 0;
+    end_hold();
+    end_turn();
+}
+
+void EventLoop::plan_pause(std::size_t handlers) {
+    lone_turns_ = handlers > 1 || messages_ > 1 ? 0 : lone_turns_ + 1;
+    batch_pause_end_.reset();
+    if (batch_delay_ && handlers > 0) {
+        batch_delay_->handled(messages_, now());
+        if (batch_delay_->is_worthwhile()) {
+            batch_pause_end_ = now() + policy::BatchDelay::most;
+        }
+    }
+}
+
 void EventLoop::run() {
+    ::prctl(PR_SET_TIMERSLACK, timer_slack);  // pauses are short
     const auto work = boost::asio::make_work_guard(context_);
     now_is_known_ = false;  // what was asked before the start belongs to no turn
     while (!stopped_) {
-        context_.run_one();
-        for (int handler = 1; handler < max_handlers_per_turn && context_.poll_one() > 0;
-             ++handler) {
-        }
-        end_turn();
+        take_turn();
     }
 }
 

@@ -3,15 +3,17 @@
 
 #include "common/dns/wire.hpp"
 #include "common/net/datagram_buffers.hpp"
+#include "common/policy/batch_delay.hpp"
 #include "common/policy/timekeeper.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace dotpair::net {
@@ -30,8 +32,10 @@ public:
 /// turn.
 ///
 /// A turn handles what is ready, up to a bound, and then writes what that left to be written: so
-/// under load each write carries more, and nothing ever waits for more to come. Thread: run() and
-/// everything it calls stay on one thread; stop() and post() may come from any.
+/// under load each write carries more. Nothing waits for more to come, but for what after_hold()
+/// and batch_turns() say: then the whole loop pauses, for less than a millisecond. That is a system
+/// call, where a timer would be three. Thread: run() and everything it calls stay on one thread;
+/// stop() and post() may come from any.
 class EventLoop final : public policy::Timekeeper {
 public:
     EventLoop();
@@ -40,6 +44,11 @@ public:
 
     /// The time, read once per turn.
     policy::TimePoint now() override;
+
+    /// A timer that was set to `at` has gone off. In a long turn now() may still be before it, and
+    /// a handler that believed that would set its timer to the past, over and over until the turn
+    /// ends.
+    void reached(policy::TimePoint at) { now_ = std::max(now(), at); }
 
     /// Uniform in 0 to 1, for jitter.
     double random_fraction() override;
@@ -63,8 +72,16 @@ public:
     void at_turn_end(std::shared_ptr<TurnEnd> what);
 
     /// Calls on_hold_end() once, `hold_time` after the first of those that ask for it together.
+    /// Until then a loop without anything to do pauses.
     void after_hold(std::shared_ptr<TurnEnd> what);
     static constexpr std::chrono::microseconds hold_time{300};
+
+    /// From now on pauses between turns as policy::BatchDelay has it, by what note_messages()
+    /// tells.
+    void batch_turns() { batch_delay_.emplace(); }
+
+    /// So many messages came in this turn.
+    void note_messages(std::size_t count) { messages_ += count; }
 
     /// Runs until stop(). Exceptions of handlers leave it.
     void run();
@@ -78,6 +95,12 @@ public:
     std::unique_ptr<Alarm> make_alarm(std::function<void()> on_due) override;
 
 private:
+    void take_turn();
+    std::optional<policy::TimePoint> pause_end();
+    bool expects_more() const;
+    std::size_t run_ready();
+    void plan_pause(std::size_t handlers);
+    void end_hold();
     void end_turn();
     void refill_random();
 
@@ -86,6 +109,12 @@ private:
     bool now_is_known_ = false;
     std::uint64_t turn_ = 0;
     policy::TimePoint now_;
+    bool is_mark_posted_ = false;
+    std::size_t messages_ = 0;    // in this turn
+    std::size_t lone_turns_ = 0;  // the last ones, which had one message at most
+    std::optional<policy::BatchDelay> batch_delay_;
+    std::optional<policy::TimePoint> batch_pause_end_;
+    policy::TimePoint held_until_;
     std::vector<std::uint8_t> receive_buffer_;
     std::vector<std::uint8_t> plain_buffer_;
     std::vector<std::uint8_t> send_buffer_;
@@ -96,7 +125,6 @@ private:
     std::vector<std::shared_ptr<TurnEnd>> ending_;
     std::vector<std::shared_ptr<TurnEnd>> ending_now_;
     std::vector<std::shared_ptr<TurnEnd>> held_;
-    boost::asio::steady_timer hold_timer_{context_};
 };
 
 }  // namespace dotpair::net

@@ -10,15 +10,11 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <chrono>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
 namespace dotpair::net {
-namespace {
-constexpr std::chrono::milliseconds linger{1000};  // for the peer to take leave
-}  // namespace
 
 FrameConnection::FrameConnection(
     EventLoop& loop, Handler& handler, const ConnectionSettings& settings, Security security
@@ -51,10 +47,10 @@ void FrameConnection::connect(const Endpoint& peer) {
                 return;
             }
             if (failure) {
-                self->fail("connect: " + failure.message());
+                self->fail(failure.value());
             } else if (is_fast && net::is_connecting(self->socket_.native_handle())) {
                 self->put_hello_into_syn();
-            } else {
+            } else if (self->forget_writability()) {
                 self->on_connected();
             }
         }
@@ -65,8 +61,9 @@ void FrameConnection::connect(const Endpoint& peer) {
 /// Nothing has been sent yet. The connection goes on connecting until the SYN is answered, so that
 /// what goes wrong until then is told as what it is.
 void FrameConnection::put_hello_into_syn() {
+    said_hello_in_syn_ = true;
     tls_->write_to(loop_.send_buffer());
-    send_early();
+    send_early_in_syn();
     const TlsSession::Progress progress = tls_->handshake();
     transmit();
     if (state_ != State::connecting) {
@@ -83,12 +80,14 @@ void FrameConnection::put_hello_into_syn() {
                 return;
             }
             if (const int error = take_error(self->socket_.native_handle()); error != 0) {
-                self->fail("connect: " + std::string(std::strerror(error)));
+                self->fail(error);
                 return;
             }
             self->was_answered_ = true;
             self->state_ = State::handshaking;
-            self->on_writable();  // a hello too long for the SYN has a rest
+            if (self->forget_writability()) {
+                self->on_writable();  // a hello too long for the SYN has a rest
+            }
         }
     );
 }
@@ -147,14 +146,6 @@ std::optional<policy::PathFacts> FrameConnection::path_facts() {
 TlsFacts FrameConnection::tls_facts() const {
     return tls_ && state_ != State::connecting && state_ != State::handshaking ? tls_->facts()
                                                                                : TlsFacts{};
-}
-
-void FrameConnection::set_busy(bool busy) {
-    if (busy_ && !busy) {
-        active_at_ = loop_.now();
-    }
-    busy_ = busy;
-    schedule();
 }
 
 // Closing
@@ -233,6 +224,16 @@ void FrameConnection::fail(const std::string& reason) {
     }
 }
 
+/// What the kernel says.
+void FrameConnection::fail(int error) {
+    if (error == ECONNREFUSED || error == ECONNRESET) {
+        ending_ =
+            state_ == State::open ? policy::ConnectionEnd::reset : policy::ConnectionEnd::refused;
+    }
+    const std::string reason = std::strerror(error);
+    fail(state_ == State::connecting ? "connect: " + reason : reason);
+}
+
 void FrameConnection::destroy() {
     state_ = State::closed;
     is_early_ = false;
@@ -240,98 +241,6 @@ void FrameConnection::destroy() {
     boost::system::error_code ignored;
     socket_.close(ignored);
     timer_.cancel();
-}
-
-// Time: one timer, moved only forward; what it is for is decided when it fires.
-
-std::optional<policy::TimePoint> FrameConnection::due() {
-    switch (state_) {
-        case State::connecting:
-        case State::handshaking:
-            return opened_at_ + settings_.open_timeout;
-        case State::negotiating:
-            return std::min(
-                opened_at_ + settings_.open_timeout,
-                upgrade_->deadline().value_or(policy::TimePoint::max())
-            );
-        case State::closing:
-            // In all: a peer that reads a little at a time does not move it.
-            return opened_at_ + (unsent_.empty() ? linger : settings_.message_timeout);
-        case State::closed:
-            return std::nullopt;
-        case State::open:
-            break;
-    }
-    std::optional<policy::TimePoint> at;
-    const auto sooner = [&at](policy::TimePoint candidate) {
-        at = at ? std::min(*at, candidate) : candidate;
-    };
-    if (is_message_due()) {
-        sooner(frame_began_ + settings_.message_timeout);
-    }
-    if (write_armed_) {
-        sooner(blocked_since_ + settings_.message_timeout);
-    }
-    if (!at && !busy_ && !turn_end_asked_) {
-        sooner(active_at_ + settings_.idle_timeout);
-    }
-    return at;
-}
-
-void FrameConnection::schedule() {
-    const auto at = due();
-    if (!at || *at >= timer_at_) {
-        return;
-    }
-    timer_at_ = *at;
-    timer_.expires_at(*at);
-    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-        if (!error) {
-            self->on_timer();
-        }
-    });
-}
-
-void FrameConnection::on_timer() {
-    timer_at_ = policy::TimePoint::max();
-    const auto at = due();
-    if (!at) {
-        return;
-    }
-    if (*at > loop_.now()) {
-        schedule();
-        return;
-    }
-    switch (state_) {
-        case State::connecting:
-            fail("connect: timed out");
-            break;
-        case State::negotiating:
-            upgrade_->on_time(loop_.now());
-            fail(upgrade_->reason().empty() ? "no message in time" : upgrade_->reason());
-            break;
-        case State::handshaking:
-            fail("handshake: timed out");
-            break;
-        case State::closing:
-            destroy();
-            break;
-        case State::open:
-            if (write_armed_ || is_message_due()) {
-                fail(
-                    write_armed_ ? "the peer does not read" : "a message was not finished in time"
-                );
-            } else {
-                Handler* const handler = std::exchange(handler_, nullptr);
-                close();
-                if (handler != nullptr) {
-                    handler->on_closed("idle");
-                }
-            }
-            break;
-        case State::closed:
-            break;
-    }
 }
 
 }  // namespace dotpair::net

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "common/dns/frame_reader.hpp"
-#include "common/net/counters.hpp"
+#include "common/net/connection_settings.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
 #include "common/net/tls_upgrade.hpp"
+#include "common/policy/connection_end.hpp"
 #include "common/policy/outbox.hpp"
 #include "common/policy/path_watch.hpp"
 
@@ -20,32 +21,6 @@
 #include <vector>
 
 namespace dotpair::net {
-
-/// How long a connection may take over what, and how much may wait in it.
-struct ConnectionSettings {
-    policy::Duration
-        open_timeout{};  // for connecting and the TLS handshake together; see TlsUpgrade
-    policy::Duration
-        message_timeout{};            // for the rest of a message, and for a blocked write to move
-    policy::Duration idle_timeout{};  // without queries or a message under way; see set_busy()
-    std::size_t queued_bytes = 0;     // see is_congested()
-    /// Until the peer has itself put two messages into one record, it gets one a record: some lose
-    /// the second.
-    bool one_message_per_record = false;
-    /// What it writes are answers: those of a burst wait for each other a little longer than
-    /// EventLoop::hold_time, so that they need few packets. At its beginning the kernel sends ten
-    /// or so, however small, before it waits a round trip.
-    bool packs_bursts = false;
-    /// Where it counts what it does. REQUIRES: set, and outlives the connection.
-    ConnectionCounters* counters = nullptr;
-    /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
-    bool peer_closes_first = false;
-    /// TCP Fast Open, where kernel and peer have it, for TLS alone (P-12): the ClientHello leaves
-    /// in the SYN, and early data behind it. REQUIRES: nothing in clear comes before it.
-    bool fast_open = false;
-    /// Kept until the connection holds no socket any more: what counts it against a limit.
-    std::shared_ptr<void> admission = nullptr;
-};
 
 /// A TCP connection that carries framed DNS messages, in TLS or in clear, on one worker.
 ///
@@ -76,6 +51,7 @@ public:
 
         /// A client's, before its handshake: up to `octets` of frames may be put into outbox().
         /// They leave with the ClientHello, and the network may show them to the server twice.
+        /// Called again while there is room and some were put there.
         virtual void on_early_room(std::size_t /*octets*/) {}
 
         /// The server threw those away; on_open() follows.
@@ -128,6 +104,12 @@ public:
     /// A connect() that got as far as the peer's TCP, whatever came after.
     bool was_answered() const { return was_answered_; }
 
+    /// From on_end_of_stream() or on_closed() on.
+    policy::ConnectionEnd ending() const { return ending_; }
+
+    /// A connect() that put the ClientHello into its SYN.
+    bool said_hello_in_syn() const { return said_hello_in_syn_; }
+
     /// Frames to write. Call write_soon() after adding; what is added before open waits for it.
     policy::Outbox& outbox() { return outbox_; }
 
@@ -163,10 +145,7 @@ public:
     bool is_unproven() const { return is_unproven_; }
 
     /// In place of ConnectionSettings::idle_timeout.
-    void set_idle_timeout(policy::Duration timeout) {
-        settings_.idle_timeout = timeout;
-        schedule();
-    }
+    void set_idle_timeout(policy::Duration timeout);
 
     /// How long it has carried no message.
     policy::Duration idle_time() const { return loop_.now() - active_at_; }
@@ -229,8 +208,11 @@ private:
 
     void arm_read();
     void arm_write();
+    bool forget_writability();
     void put_hello_into_syn();
     void send_early();
+    void send_early_in_syn();
+    bool write_early_record(std::size_t size);
     bool read_early();
     void deliver_early(dns::Bytes bytes);
     void count_early();
@@ -268,10 +250,12 @@ private:
     std::size_t encrypt(dns::ConstBytes frames);
     void transmit();
     bool send_now(dns::ConstBytes bytes, std::size_t& sent);
+    void unsent_taken(std::size_t size);
     void report_drained();
     void report_sent();
 
     void fail(const std::string& reason);
+    void fail(int error);
     void finish_politely();
     void destroy();
     void schedule();
@@ -282,8 +266,8 @@ private:
     /// reads whatever comes, and throws it away.
     bool may_read() const {
         const bool may_go_on = is_early_ || (!paused_ && !continuing_);
-        return !peer_ended_ && (state_ == State::closing ||
-                                (may_go_on && unsent_.size() <= settings_.queued_bytes));
+        return !peer_ended_ &&
+               (state_ == State::closing || (may_go_on && unsent_size() <= settings_.queued_bytes));
     }
 
     bool carries_messages() const { return state_ == State::open || is_early_; }
@@ -298,7 +282,9 @@ private:
         return tls_ && more_expected_ && !settings_.one_message_per_record;
     }
 
-    std::size_t queued_bytes() const { return outbox_.size() + unsent_.size(); }
+    std::size_t queued_bytes() const { return outbox_.size() + unsent_size(); }
+
+    std::size_t unsent_size() const { return unsent_.size() - unsent_begin_; }
 
     EventLoop& loop_;
     Handler* handler_;
@@ -313,6 +299,8 @@ private:
     bool is_early_ = false;  // handshaking, with messages of a client's early data
     bool early_counted_ = false;
     bool was_answered_ = false;
+    bool said_hello_in_syn_ = false;
+    policy::ConnectionEnd ending_ = policy::ConnectionEnd::broken;
     bool read_armed_ = false;
     bool write_armed_ = false;
     bool paused_ = false;
@@ -330,6 +318,8 @@ private:
     std::vector<std::uint8_t> unread_;  // ciphertext that arrived while reading was paused
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
+    std::size_t unsent_begin_ = 0;      // but for so much of it
+    std::uint64_t encrypted_ = 0;       // octets of frames
     std::uint64_t sent_ = 0;            // octets that it took
     std::uint64_t sent_told_ = 0;       // to the handler
     std::size_t burst_octets_ = 0;      // encrypted lately; see is_window_small()

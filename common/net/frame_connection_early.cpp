@@ -15,12 +15,47 @@ void FrameConnection::send_early() {
     }
     handler_->on_early_room(room);
     const std::size_t size = outbox_.size();
-    if (size == 0 || size > room || !tls_->write_early(outbox_.frames())) {
-        return;  // the handshake tells what is wrong with TLS
+    if (size > 0 && size <= room) {
+        write_early_record(size);
+    }
+}
+
+/// The same for the SYN, which holds one packet: what does not fit would leave no earlier than what
+/// follows the handshake, and half a record would hold up the other half. A message each, since two
+/// that are padded already would be padded once more. How long the ClientHello is shows only when
+/// the first of them is written.
+void FrameConnection::send_early_in_syn() {
+    constexpr std::size_t packet = 1400;  // octets, on any usual link
+    constexpr std::size_t at_first = 512;
+    std::size_t left = tls_->early_room();
+    std::size_t room = std::min(left, at_first);
+    while (room > 0 && handler_ != nullptr) {
+        handler_->on_early_room(room);
+        if (outbox_.size() == 0 || outbox_.size() > room) {
+            return;
+        }
+        while (outbox_.size() > 0) {
+            const std::size_t size =
+                dns::frame_header_size + dns::read_u16(outbox_.frames().data());
+            if (!write_early_record(size)) {
+                return;
+            }
+            left -= std::min(left, size + tls_->early_overhead());
+        }
+        const std::size_t used = loop_.send_buffer().size();
+        room = std::min(left, (packet - std::min(packet, used)) * 5 / 6);  // the rest is around it
+    }
+}
+
+/// False when TLS is broken, which the handshake will tell.
+bool FrameConnection::write_early_record(std::size_t size) {
+    if (!tls_->write_early(outbox_.frames().first(size))) {
+        return false;
     }
     outbox_.take(size);
     settings_.counters->records_out.add();
     active_at_ = loop_.now();
+    return true;
 }
 
 /// A server's. True when there is no more of it, and the handshake goes on. All of it fits the

@@ -28,6 +28,8 @@ void FrameConnection::arm_read() {
             self->read_armed_ = false;
             if (!error) {
                 self->on_readable();
+            } else {
+                self->arm_read();  // see forget_writability()
             }
         }
     );
@@ -41,7 +43,7 @@ void FrameConnection::on_readable() {
         const dns::Bytes room = loop_.receive_buffer();
         const ssize_t size = ::recv(socket_.native_handle(), room.data(), room.size(), 0);
         if (size < 0 && errno != EAGAIN && errno != EINTR) {
-            fail(std::strerror(errno));
+            fail(errno);
             return;
         }
         if (size < 0) {
@@ -167,6 +169,7 @@ void FrameConnection::deliver(dns::Bytes bytes) {
     frames_.push(bytes);
     std::size_t count = 0;
     deliver_messages(count);
+    loop_.note_messages(count);
     if (count > 1) {
         settings_.one_message_per_record = false;  // it writes so, hence it reads so
     }
@@ -229,6 +232,7 @@ void FrameConnection::end_of_stream() {
                                          : "closed by the peer during the handshake"
         );
     } else if (handler_ != nullptr) {
+        ending_ = policy::ConnectionEnd::orderly;
         handler_->on_end_of_stream();
     }
 }

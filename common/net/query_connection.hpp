@@ -49,6 +49,12 @@ public:
 
     bool was_answered() const override { return stream_ && stream_->was_answered(); }
 
+    bool said_hello_in_syn() const override { return stream_ && stream_->said_hello_in_syn(); }
+
+    policy::ConnectionEnd ending() const override {
+        return stream_ ? stream_->ending() : race_loss_.ending;
+    }
+
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(

@@ -90,6 +90,13 @@ public:
     /// As for FrameConnection.
     virtual bool was_answered() const = 0;
 
+    /// As for FrameConnection.
+    virtual bool said_hello_in_syn() const = 0;
+
+    /// From on_disconnected() on. Of several addresses: refused where one of them was, and none
+    /// opened.
+    virtual policy::ConnectionEnd ending() const = 0;
+
     /// It has been of use to somebody.
     virtual bool has_answered() const = 0;
 

@@ -23,6 +23,7 @@ namespace {
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::milliseconds pause_when_short{100};
 constexpr std::chrono::milliseconds neglect_time{50};
+constexpr int max_accepts_per_turn = 64;  // then others get their turn
 constexpr int backlog = 1024;
 constexpr int fast_open_queue = 256;  // not yet confirmed by an ACK; others do without
 
@@ -109,13 +110,7 @@ bool TcpListener::hand_over(std::function<void()> on_neglected) {
         return true;
     }
     // Who waits in the kernel when the socket is closed would be reset.
-    state.acceptor.non_blocking(true, error);
-    while (!error) {
-        boost::asio::ip::tcp::socket socket = state.acceptor.accept(error);
-        if (!error) {
-            state.on_accept(std::move(socket));
-        }
-    }
+    accept_waiting(state);
     stop();
     return false;
 }
@@ -129,14 +124,35 @@ void TcpListener::stop() {
 
 boost::asio::awaitable<void> TcpListener::accept_all(std::shared_ptr<State> state) {
     while (state->accepts && !state->stopped) {
-        auto [error, socket] = co_await state->acceptor.async_accept(as_result);
-        if (!error) {
-            state->on_accept(std::move(socket));
-        } else if (error != boost::asio::error::connection_aborted && state->accepts && !state->stopped) {
+        auto [error] =
+            co_await state->acceptor.async_wait(boost::asio::socket_base::wait_read, as_result);
+        if (!error && state->accepts && !state->stopped) {
+            error = accept_waiting(*state);
+        }
+        if (error && state->accepts && !state->stopped) {
             state->timer.expires_after(pause_when_short);  // most likely out of descriptors
             co_await state->timer.async_wait(as_result);
         }
     }
+}
+
+/// Until nobody waits, or somebody else was faster. The mode of a socket is that of all who hold
+/// it, and systemd makes it a blocking one whenever it passes it on.
+boost::system::error_code TcpListener::accept_waiting(State& state) {
+    boost::system::error_code error;
+    for (int count = 0; count < max_accepts_per_turn && !error; ++count) {
+        state.acceptor.non_blocking(true, error);
+        boost::asio::ip::tcp::socket socket(state.acceptor.get_executor());
+        if (!error) {
+            state.acceptor.accept(socket, error);
+        }
+        if (!error) {
+            state.on_accept(std::move(socket));
+        }
+    }
+    const bool is_over =
+        error == boost::asio::error::would_block || error == boost::asio::error::connection_aborted;
+    return is_over ? boost::system::error_code() : error;
 }
 
 /// Who accepts in our place does so at once: whoever is there still after a while has nobody.

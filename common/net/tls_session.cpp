@@ -150,10 +150,13 @@ std::size_t TlsSession::early_room() const {
     if (!state_->may_be_early || ticket == nullptr) {
         return 0;
     }
-    const std::size_t around = record_overhead + state_->padding_block;
     const std::size_t allowed =
         std::min<std::size_t>(SSL_SESSION_get_max_early_data(ticket), most_early_data);
-    return allowed - std::min(allowed, around);
+    return allowed - std::min(allowed, early_overhead());
+}
+
+std::size_t TlsSession::early_overhead() const {
+    return record_overhead + state_->padding_block;
 }
 
 bool TlsSession::write_early(dns::ConstBytes plain) {

@@ -73,8 +73,12 @@ public:
     /// `may_be_early` was not said, or the ticket at hand does not allow any.
     std::size_t early_room() const;
 
-    /// Appends the ClientHello and `plain` behind it, in one record. Once; handshake() follows.
-    /// False when the session is broken. REQUIRES: 0 < plain.size() <= early_room().
+    /// What a record of early data may count for beyond what is in it.
+    std::size_t early_overhead() const;
+
+    /// Appends the ClientHello, the first time, and `plain` behind it, in one record; handshake()
+    /// follows. False when the session is broken. REQUIRES: plain is not empty; all of it has
+    /// early_room() octets at most, to which each record but one adds early_overhead().
     bool write_early(dns::ConstBytes plain);
 
     /// A server's, with `may_be_early`: read_early() goes before handshake(), until it is over.

@@ -21,19 +21,16 @@ constexpr int max_batches_per_turn = 4;       // then others get their turn
 constexpr int buffer_size = 4 * 1024 * 1024;  // a burst of a few thousand queries waits here
 constexpr int send_patience = 5;  // milliseconds that a full send buffer may hold up a flush
 
-/// Room for either family's packet info and the truncation of neither.
-struct alignas(cmsghdr) Control {
-    std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> bytes;
-};
-
-/// The arguments of one recvmmsg or sendmmsg.
+/// The arguments of one sendmmsg. Left as they are until prepare(): most batches are small.
 struct Headers {
-    std::array<mmsghdr, batch> messages{};
-    std::array<iovec, batch> vectors{};
-    std::array<Control, batch> controls;
+    std::array<mmsghdr, batch> messages;
+    std::array<iovec, batch> vectors;
+    std::array<DatagramControl, batch> controls;
 
-    msghdr& prepare(std::size_t index, const void* bytes, std::size_t size) {
-        vectors[index] = {const_cast<void*>(bytes), size};  // NOLINT: sendmmsg only reads
+    msghdr& prepare(std::size_t index, dns::ConstBytes message) {
+        vectors[index] = {
+            const_cast<std::uint8_t*>(message.data()),  // NOLINT: sendmmsg only reads
+            message.size()};
         msghdr& header = messages[index].msg_hdr;
         header = {};
         header.msg_iov = &vectors[index];
@@ -41,46 +38,6 @@ struct Headers {
         return header;
     }
 };
-
-void read_packet_info(msghdr& header, ReturnPath& path) {
-    for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr;
-         item = CMSG_NXTHDR(&header, item)) {
-        if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
-            in_pktinfo info{};
-            std::memcpy(&info, CMSG_DATA(item), sizeof info);
-            // Not the destination itself: nothing can be sent from a broadcast address.
-            std::memcpy(&path.local, &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
-        } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
-            in6_pktinfo info{};
-            std::memcpy(&info, CMSG_DATA(item), sizeof info);
-            path.local = info.ipi6_addr;
-            path.interface = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
-        }
-    }
-}
-
-template <typename Info>
-void write_control(msghdr& header, Control& control, int level, int type, const Info& info) {
-    header.msg_control = control.bytes.data();
-    header.msg_controllen = CMSG_SPACE(sizeof info);
-    cmsghdr* item = CMSG_FIRSTHDR(&header);
-    item->cmsg_level = level;
-    item->cmsg_type = type;
-    item->cmsg_len = CMSG_LEN(sizeof info);
-    std::memcpy(CMSG_DATA(item), &info, sizeof info);
-}
-
-/// The answer leaves from the address that was asked, whatever the routes would choose.
-void write_packet_info(msghdr& header, Control& control, const ReturnPath& path) {
-    if (path.peer.v4.sin_family == AF_INET) {
-        in_pktinfo info{};
-        std::memcpy(&info.ipi_spec_dst, &path.local, sizeof info.ipi_spec_dst);
-        write_control(header, control, IPPROTO_IP, IP_PKTINFO, info);
-    } else {
-        const in6_pktinfo info{path.local, path.interface};
-        write_control(header, control, IPPROTO_IPV6, IPV6_PKTINFO, info);
-    }
-}
 
 bool wait_until_writable(int socket) {
     pollfd wanted{socket, POLLOUT, 0};
@@ -187,21 +144,8 @@ void UdpBatchSocket::on_readable() {
 
 /// False when the kernel has no more to give.
 bool UdpBatchSocket::receive_batch() {
-    Headers headers;
-    std::array<ReturnPath, batch> paths;
-    for (std::size_t index = 0; index < batch; ++index) {
-        const dns::Bytes buffer = loop_.datagrams().buffer(index);
-        msghdr& header = headers.prepare(index, buffer.data(), buffer.size());
-        if (!is_connected_) {
-            paths[index] = {};
-            header.msg_name = &paths[index].peer;
-            header.msg_namelen = sizeof paths[index].peer;
-            header.msg_control = headers.controls[index].bytes.data();
-            header.msg_controllen = headers.controls[index].bytes.size();
-        }
-    }
-    const int received =
-        ::recvmmsg(socket_.native_handle(), headers.messages.data(), batch, 0, nullptr);
+    DatagramBuffers& datagrams = loop_.datagrams();
+    const int received = datagrams.receive(socket_.native_handle());
     if (received < 0) {
         if (errno == ECONNREFUSED) {
             handler_->on_refused(*this);
@@ -209,22 +153,21 @@ bool UdpBatchSocket::receive_batch() {
         }
         return errno == EINTR;
     }
-    for (std::size_t index = 0; index < static_cast<std::size_t>(received) && handler_ != nullptr;
-         ++index) {
-        mmsghdr& message = headers.messages[index];
-        if ((message.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-            continue;  // larger than any message can be
+    const auto count = static_cast<std::size_t>(received);
+    loop_.note_messages(count);
+    for (std::size_t index = 0; index < count && handler_ != nullptr; ++index) {
+        if (!datagrams.is_cut(index)) {
+            handler_->on_datagram(
+                *this,
+                datagrams.message(index),
+                is_connected_ ? ReturnPath{} : datagrams.return_path(index)
+            );
         }
-        paths[index].peer_size = message.msg_hdr.msg_namelen;
-        read_packet_info(message.msg_hdr, paths[index]);
-        handler_->on_datagram(
-            *this, loop_.datagrams().buffer(index).first(message.msg_len), paths[index]
-        );
     }
     if (handler_ != nullptr) {
         handler_->on_batch_end(*this);
     }
-    return static_cast<std::size_t>(received) == batch;
+    return count == batch;
 }
 
 void UdpBatchSocket::queue(dns::ConstBytes message, const ReturnPath& to) {
@@ -258,21 +201,19 @@ std::size_t UdpBatchSocket::send_from(std::size_t first, bool& may_wait) {
     const std::size_t count = outgoing_.size() - first;
     for (std::size_t index = 0; index < count; ++index) {
         const Outgoing& outgoing = outgoing_[first + index];
-        msghdr& header = headers.prepare(index, outgoing.message.data(), outgoing.message.size());
+        msghdr& header = headers.prepare(index, outgoing.message);
         if (!is_connected_) {
-            header.msg_name =
-                const_cast<ReturnPath::Address*>(&outgoing.to.peer);  // NOLINT: sendmmsg only reads
-            header.msg_namelen = outgoing.to.peer_size;
-            write_packet_info(header, headers.controls[index], outgoing.to);
+            write_return_path(header, headers.controls[index], outgoing.to);
         }
     }
     const auto size = static_cast<unsigned>(count);
     const int socket = socket_.native_handle();
-    int sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
+    // Not left to the socket's mode, which others may set where they hold it as well.
+    int sent = ::sendmmsg(socket, headers.messages.data(), size, MSG_DONTWAIT);
     const bool is_old_news = sent < 0 && errno == ECONNREFUSED;  // of an earlier datagram
     const bool is_full = sent < 0 && (errno == EAGAIN || errno == ENOBUFS);
     if (is_old_news || (is_full && std::exchange(may_wait, false) && wait_until_writable(socket))) {
-        sent = ::sendmmsg(socket, headers.messages.data(), size, 0);
+        sent = ::sendmmsg(socket, headers.messages.data(), size, MSG_DONTWAIT);
     }
     if (sent > 0) {
         return static_cast<std::size_t>(sent);

@@ -6,6 +6,7 @@
 #include "common/net/event_loop.hpp"
 #include "common/net/passed_listeners.hpp"
 
+#include <boost/asio/basic_datagram_socket.hpp>
 #include <boost/asio/ip/udp.hpp>
 
 #include <cstddef>
@@ -85,7 +86,9 @@ private:
 
     EventLoop& loop_;
     Handler* handler_;
-    boost::asio::ip::udp::socket socket_;
+    /// With the one executor that it has here: one of any type costs something with each wait.
+    boost::asio::basic_datagram_socket<boost::asio::ip::udp, boost::asio::io_context::executor_type>
+        socket_;
     bool is_connected_ = false;
     bool is_reading_ = true;
     bool turn_end_asked_ = false;

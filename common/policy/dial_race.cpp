@@ -10,6 +10,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds min_pause{36};
+constexpr milliseconds min_silent_pause{20};
+constexpr milliseconds min_refused_pause{10};
+constexpr std::size_t max_refused_dials = 4;  // more are not under way where each is refused
 constexpr milliseconds first_margin{65};
 constexpr milliseconds pause_unknown{150};  // of an upstream that never answered
 constexpr milliseconds head_start_unknown{65};
@@ -20,7 +23,11 @@ constexpr milliseconds handshake_margin{100};
 constexpr struct {
     seconds away;
     milliseconds pause;
-} slow_downs[] = {{seconds(15), milliseconds(250)}, {seconds(60), milliseconds(1000)}};
+} slow_downs[] = {
+    {seconds(5), milliseconds(20)},
+    {seconds(15), milliseconds(250)},
+    {seconds(60), milliseconds(1000)},
+};
 
 }  // namespace
 
@@ -30,13 +37,18 @@ Duration DialRace::pause(const Memory& memory, const Candidate& candidate) {
     const bool is_known = memory.rtt > Duration::zero();
     if (candidate.handshaking > 0) {
         const Duration first =
-            is_known ? 2 * memory.took + handshake_margin : Duration(handshake_unknown);
+            is_known ? 2 * memory.usually_took() + handshake_margin : Duration(handshake_unknown);
         return first * (1U << std::min<std::size_t>(candidate.handshaking - 1, 4));
     }
     Duration pause =
         is_known ? std::max<Duration>(min_pause, memory.rtt + memory.rtt / 8) : pause_unknown;
-    if (is_known && candidate.connecting == 1) {
+    if (memory.is_refusing && candidate.connecting < max_refused_dials) {
+        pause = is_known ? std::clamp<Duration>(memory.rtt / 4, min_refused_pause, min_pause)
+                         : Duration(min_pause);
+    } else if (is_known && candidate.connecting == 1) {
         pause = memory.rtt + first_margin;  // it may be about to come
+    } else if (is_known && candidate.connecting > 1) {
+        pause = std::max<Duration>(min_silent_pause, memory.rtt / 2);
     }
     for (const auto& slow_down : slow_downs) {
         if (memory.failing_since && memory.dialed_at - *memory.failing_since > slow_down.away) {
@@ -51,7 +63,11 @@ Duration DialRace::head_start(const Memory& memory, bool is_silent) {
     if (is_silent) {
         return Duration::zero();
     }
-    return std::max<Duration>(head_start_unknown, memory.took * 5 / 4 + milliseconds(10));
+    return std::max<Duration>(head_start_unknown, memory.usually_took() * 5 / 4 + milliseconds(10));
+}
+
+bool DialRace::is_late(std::size_t upstream, Duration age) const {
+    return age > memories_[upstream].rtt + first_margin / 2;
 }
 
 DialRace::Choice DialRace::choose(std::span<const Candidate> candidates, TimePoint now) const {
@@ -84,15 +100,17 @@ void DialRace::dialed(std::size_t upstream, bool is_first, TimePoint now, double
     }
 }
 
-void DialRace::failed(std::size_t upstream, TimePoint now) {
+void DialRace::failed(std::size_t upstream, TimePoint now, bool is_refused) {
     Memory& it = memories_[upstream];
+    it.is_refusing = is_refused;
     it.failing_since = it.failing_since.value_or(now);
 }
 
-void DialRace::opened(std::size_t upstream, Duration rtt, Duration took) {
+void DialRace::opened(std::size_t upstream, const Measure& measure) {
     Memory& it = memories_[upstream];
-    it.rtt = std::max<Duration>(rtt, std::chrono::microseconds(1));
-    it.took = took;
+    it.rtt = std::max<Duration>(measure.rtt, std::chrono::microseconds(1));
+    it.took = measure.is_undisturbed ? measure.took : it.took;
+    it.is_refusing = false;
     it.failing_since.reset();
 }
 

@@ -15,12 +15,13 @@ namespace dotpair::policy {
 ///
 /// The preferred upstream begins. Those behind it join when it has had the time in which it should
 /// have answered, or as soon as it failed (RFC 8305 in spirit). Each is dialed again and again
-/// beside its older attempts, about once in a round trip: a path that comes back is seen at once,
-/// and not when the kernel sends its next SYN after 1, 2, 4 s. An upstream is never given up as
-/// long as somebody waits; one that has been away for long is dialed less often.
+/// beside its older attempts, about twice in a round trip, and oftener where it refuses: a path or
+/// a server that comes back is seen at once, and not when the kernel sends its next SYN after 1, 2,
+/// 4 s. An upstream is never given up as long as somebody waits; one that has been away for long is
+/// dialed less often.
 ///
 ///     race.dialed(upstream, is_first, now, jitter);      // for each order, by the pool
-///     race.failed(upstream, now), race.opened(upstream, rtt, took);
+///     race.failed(upstream, now, is_refused), race.opened(upstream, measure);
 ///
 /// Who owns this bounds the attempts under way with one upstream to max_dials, by giving up an
 /// older one. Thread: the worker that owns it. Nothing is allocated after construction.
@@ -47,13 +48,29 @@ public:
 
     /// `is_first`: no attempt with it was under way. `jitter` in 0 to 1 is a random number.
     void dialed(std::size_t upstream, bool is_first, TimePoint now, double jitter);
-    void failed(std::size_t upstream, TimePoint now);
-    /// `took`: from the order to the first query.
-    void opened(std::size_t upstream, Duration rtt, Duration took);
+    /// `is_refused`: it said so itself, within a round trip.
+    void failed(std::size_t upstream, TimePoint now, bool is_refused = false);
+
+    struct Measure {
+        Duration rtt{};
+        Duration took{};  // from the order to the first query
+        /// It was the only attempt under way: how long it took says how long that takes.
+        bool is_undisturbed = true;
+    };
+
+    void opened(std::size_t upstream, const Measure& measure);
 
     /// An attempt that began so long ago should have opened.
     bool is_overdue(std::size_t upstream, Duration age) const {
         return age > head_start(memories_[upstream], false);
+    }
+
+    /// The same of one that should have had an answer of the peer's TCP.
+    bool is_late(std::size_t upstream, Duration age) const;
+
+    /// Since when it has been failing.
+    Duration failing_for(std::size_t upstream, TimePoint now) const {
+        return now - memories_[upstream].failing_since.value_or(now);
     }
 
     /// It failed for a reason that the next attempt will not meet.
@@ -68,10 +85,17 @@ public:
     /// Zero: not known.
     Duration rtt(std::size_t upstream) const { return memories_[upstream].rtt; }
 
+    /// From the order to the first query, where nothing comes in between; zero: not known.
+    Duration took(std::size_t upstream) const { return memories_[upstream].usually_took(); }
+
 private:
     struct Memory {
+        /// TCP, TLS and somewhat more, where it has not been seen.
+        Duration usually_took() const { return took > Duration::zero() ? took : 3 * rtt; }
+
         Duration rtt{};
         Duration took{};
+        bool is_refusing = false;
         TimePoint raced_since{};
         TimePoint dialed_at{};
         double jitter = 0;

@@ -27,11 +27,13 @@ std::size_t PendingQueries::position(std::uint16_t wire_id) const {
     return at;
 }
 
-void PendingQueries::insert(const Entry& entry) {
+/// `at` is its position().
+void PendingQueries::insert(std::size_t at, const Entry& entry) {
     if ((pending_ + abandoned_ + 1) * 2 > entries_.size()) {
         grow();
+        at = position(entry.wire_id);
     }
-    entries_[position(entry.wire_id)] = entry;
+    entries_[at] = entry;
     ++pending_;
 }
 
@@ -41,22 +43,25 @@ std::optional<std::uint16_t> PendingQueries::reserve(
     if (is_full()) {
         return std::nullopt;
     }
-    while (entries_[position(wanted)].state != State::free) {
+    std::size_t at = position(wanted);
+    while (entries_[at].state != State::free) {
         // A full-period generator: comes to every ID, and apps that count alike do not queue up
         // behind each other.
         wanted = static_cast<std::uint16_t>(wanted * 25173U + 13849U);
+        at = position(wanted);
     }
-    insert({question_hash, query, wanted, State::pending});
+    insert(at, {question_hash, query, wanted, State::pending});
     return wanted;
 }
 
 bool PendingQueries::reserve_exactly(
     std::uint16_t wanted, std::uint64_t question_hash, SlotId query
 ) {
-    if (is_full() || entries_[position(wanted)].state != State::free) {
+    const std::size_t at = position(wanted);
+    if (is_full() || entries_[at].state != State::free) {
         return false;
     }
-    insert({question_hash, query, wanted, State::pending});
+    insert(at, {question_hash, query, wanted, State::pending});
     return true;
 }
 

@@ -79,7 +79,7 @@ private:
 
     std::size_t home(std::uint16_t wire_id) const;
     std::size_t position(std::uint16_t wire_id) const;
-    void insert(const Entry& entry);
+    void insert(std::size_t at, const Entry& entry);
     void erase(std::size_t position);
     void grow();
 

@@ -56,6 +56,13 @@ bool set_host(std::istringstream& words, Path& path) {
     return true;
 }
 
+bool set_syn_data(std::istringstream& words, Path& path) {
+    std::string text;
+    words >> text;
+    path.set_syn_data_dropped(text == "drop");
+    return text == "drop" || text == "pass";
+}
+
 bool reset(std::istringstream& words, Path& path, Clock::time_point now) {
     std::string text;
     words >> text;
@@ -109,6 +116,8 @@ std::string run_command(const std::string& line, Path& path, Clock::time_point n
         is_done = set_blackhole(words, path);
     } else if (verb == "host") {
         is_done = set_host(words, path);
+    } else if (verb == "syndata") {
+        is_done = set_syn_data(words, path);
     } else if (verb == "reset") {
         is_done = reset(words, path, now);
     } else if (verb == "forget") {

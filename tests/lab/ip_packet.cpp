@@ -24,4 +24,16 @@ std::array<std::span<const std::uint8_t>, 2> addresses_of(
         packet.subspan(layout.addresses_at + layout.address_size, layout.address_size)};
 }
 
+bool is_syn_with_data(std::span<const std::uint8_t> packet) {
+    constexpr std::size_t least = 20;  // octets of a TCP header
+    constexpr std::uint8_t syn = 2;
+    const auto layout = layout_of(packet);
+    if (!layout || layout->protocol != protocol_tcp ||
+        packet.size() < layout->header_size + least) {
+        return false;
+    }
+    const auto segment = packet.subspan(layout->header_size);
+    return (segment[13] & syn) != 0 && segment.size() > (segment[12] >> 4U) * std::size_t{4};
+}
+
 }  // namespace dotpair::lab

@@ -27,4 +27,7 @@ std::array<std::span<const std::uint8_t>, 2> addresses_of(
     std::span<const std::uint8_t> packet, const IpLayout& layout
 );
 
+/// A TCP segment that begins a connection and carries data already (RFC 7413).
+bool is_syn_with_data(std::span<const std::uint8_t> packet);
+
 }  // namespace dotpair::lab

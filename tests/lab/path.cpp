@@ -40,7 +40,8 @@ bool Path::accept(
 
 std::uint64_t* Path::drop_reason(Direction direction, std::span<const std::uint8_t> packet) {
     Side& from = side(direction);
-    if (from.blackhole || is_of_gone_host(packet)) {
+    if (from.blackhole || is_of_gone_host(packet) ||
+        (drops_syn_data_ && is_syn_with_data(packet))) {
         return &from.counts.blackholed;
     }
     if (loss_rate_ > 0 && uniform(from.chance) < loss_rate_) {

@@ -47,6 +47,10 @@ public:
     /// dropped, and counted as blackholed.
     void set_gone(const std::string& address, bool is_gone);
 
+    /// A middlebox that knows no Fast Open: drops each SYN that carries data, counted as
+    /// blackholed.
+    void set_syn_data_dropped(bool is_dropped) { drops_syn_data_ = is_dropped; }
+
     /// See FlowTable::forget().
     void forget_flows() { flows_.forget(); }
 
@@ -93,6 +97,7 @@ private:
 
     Clock::duration delay_;
     double loss_rate_ = 0;
+    bool drops_syn_data_ = false;
     std::array<Side, 2> sides_;
     FlowTable flows_;
     std::set<std::string> gone_;

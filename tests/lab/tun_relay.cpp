@@ -31,6 +31,7 @@ constexpr const char* usage =
     "  loss RATE SEED                drops this part of the packets; 0 0 ends it\n"
     "  blackhole on|off|up|down      drops all, in both directions or one\n"
     "  host ADDRESS gone|back        drops all that comes from this address or goes to it\n"
+    "  syndata drop|pass             drops each SYN that carries data\n"
     "  forget                        drops all of the TCP connections there are, not of new ones\n"
     "  reset both|up|down            ends the TCP connections there are by RST, in both directions "
     "or\n"

@@ -50,7 +50,7 @@ void SimulatedStream::reach_server() {
             is_handshake_lost_ = true;
             return plan(1s, &SimulatedStream::reach_server);  // as the kernel sends SYNs
         case Mood::refusing:
-            return end("Connection refused");
+            return end(policy::ConnectionEnd::refused);
         default:
             is_handshake_lost_ = false;
             state_ = State::handshaking;
@@ -66,10 +66,10 @@ void SimulatedStream::finish_handshake() {
         case Mood::tarpit:
             return;
         case Mood::refusing:
-            return end("Connection reset by peer");
+            return end(policy::ConnectionEnd::reset);
         case Mood::impostor:
             is_unproven_ = true;
-            return end("certificate verify failed");
+            return end(policy::ConnectionEnd::broken);
         default:
             state_ = State::open;
             was_open_ = true;
@@ -80,7 +80,7 @@ void SimulatedStream::finish_handshake() {
 
 void SimulatedStream::give_up() {
     if (!was_open_) {
-        end("timed out");
+        end(policy::ConnectionEnd::broken);
     }
 }
 
@@ -118,14 +118,14 @@ void SimulatedStream::deliver() {
     if (upstream_.mood == Mood::silent) {
         blocked_since_ = std::min(blocked_since_, clock_.now());
         if (clock_.now() - blocked_since_ > patience_of_kernel) {
-            return end("Connection timed out");
+            return end(policy::ConnectionEnd::broken);
         }
         return plan(retransmission, &SimulatedStream::deliver);
     }
     delivery_planned_ = false;
     blocked_since_ = policy::TimePoint::max();
     if (upstream_.mood == Mood::refusing) {
-        return end("Connection reset by peer");
+        return end(policy::ConnectionEnd::reset);
     }
     acked_ = written_;
     for (const Octets& query : std::exchange(under_way_, {})) {
@@ -192,7 +192,10 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
     }
     const bool closes = upstream_.mood == Mood::closing || upstream_.mood == Mood::resetting;
     if (closes && --answers_left_ == 0) {
-        return end(upstream_.mood == Mood::closing ? end_of_stream : "Connection reset by peer");
+        return end(
+            upstream_.mood == Mood::closing ? policy::ConnectionEnd::orderly
+                                            : policy::ConnectionEnd::reset
+        );
     }
     end_if_idle();
 }
@@ -219,14 +222,17 @@ void SimulatedStream::limit_idle_time(policy::Duration told) {
 
 void SimulatedStream::end_if_idle() {
     if (retiring_ && state_ == State::open && ids_.pending_count() == 0) {
-        end(end_asked_for);
+        state_ = State::closed;
+        owner_.on_disconnected(*this, was_open_, end_asked_for);
     }
 }
 
-void SimulatedStream::end(const std::string& reason) {
+void SimulatedStream::end(policy::ConnectionEnd how) {
     if (state_ != State::closed) {
         state_ = State::closed;
-        owner_.on_disconnected(*this, was_open_, reason);
+        ending_ = how;
+        const bool is_orderly = how == policy::ConnectionEnd::orderly;
+        owner_.on_disconnected(*this, was_open_, is_orderly ? end_of_stream : "gone");
     }
 }
 

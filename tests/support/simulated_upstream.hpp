@@ -83,6 +83,10 @@ public:
 
     bool was_answered() const override { return state_ != State::connecting; }
 
+    bool said_hello_in_syn() const override { return false; }
+
+    policy::ConnectionEnd ending() const override { return ending_; }
+
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(
@@ -115,7 +119,7 @@ public:
     void close() override { state_ = State::closed; }
 
     /// Its server has ended, as a process or as a host.
-    void die(const std::string& reason) { end(reason); }
+    void die(policy::ConnectionEnd how) { end(how); }
 
 private:
     enum class State : std::uint8_t { connecting, handshaking, open, closed };
@@ -131,7 +135,7 @@ private:
     void repair();
     void answer(const Octets& query, bool is_garbled);
     void give_up();
-    void end(const std::string& reason);
+    void end(policy::ConnectionEnd how);
     void end_if_idle();
 
     SimulatedClock& clock_;
@@ -144,6 +148,7 @@ private:
     std::vector<Octets> held_;       // whose answers wait for the first of them
     std::uint32_t out_of_order_ = 0;
     State state_ = State::connecting;
+    policy::ConnectionEnd ending_ = policy::ConnectionEnd::broken;
     bool was_open_ = false;
     bool retiring_ = false;
     bool has_answered_ = false;

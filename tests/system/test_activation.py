@@ -44,11 +44,19 @@ class Activated(unittest.TestCase):
         return thing
 
     def start_server(self, sockets, **options):
-        return self.keep(Server(self.backend.port, self.certificate, sockets=[*map(self.keep, sockets)], **options))
+        server = self.keep(Server(self.backend.port, self.certificate, sockets=[*map(self.keep, sockets)], **options))
+        return self.with_blocking(sockets, server)
 
     def start_client(self, server, sockets=(), **options):
         options = {"workers": 1, **options}
-        return self.keep(Client(server.upstream(), sockets=[*map(self.keep, sockets)], **options))
+        client = self.keep(Client(server.upstream(), sockets=[*map(self.keep, sockets)], **options))
+        return self.with_blocking(sockets, client)
+
+    def with_blocking(self, sockets, program):
+        """As systemd makes them for all who hold them, each time that it starts one."""
+        for one in sockets:
+            one.setblocking(True)
+        return program
 
     def assert_answer(self, answer):
         self.assertIsNotNone(answer)

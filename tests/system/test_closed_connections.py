@@ -121,6 +121,30 @@ class Trust(unittest.TestCase):
         self.assertGreater(server.handshakes, 2)
         self.assertEqual(server.resumed, 1)
 
+    def test_after_a_reset_it_is_resumed_and_after_a_refusal_not_P129(self):
+        """Anybody on the way can reset a connection; who refuses one has nobody listening there."""
+        certificate = Authority().issue("dns.test")
+        server = LaxTlsServer(certificate, resets_at=b"resets", leaves_after=b"parts")
+        self.addCleanup(server.stop)
+        client = Client(f"{LOOPBACK}@{server.port},pin={certificate.pin}", workers=1, query_timeout="500ms")
+        self.addCleanup(client.stop)
+
+        def ask(name):
+            return wire.rcode(ask_udp(client.port, wire.query(name, 1, 1)))
+
+        self.assertEqual(ask("a.test"), wire.NOERROR)
+        self.assertEqual((server.handshakes, server.resumed), (1, 0))
+        self.assertEqual(ask("resets.test"), wire.SERVFAIL)
+        self.assertEqual(ask("parts.test"), wire.NOERROR)
+        self.assertEqual(server.resumed, server.handshakes - 1)
+        wait_for_connections(server.port, 0)
+        handshakes, resumed = server.handshakes, server.resumed
+        with server.refusing():
+            self.assertEqual(ask("b.test"), wire.SERVFAIL)
+        self.assertEqual(ask("c.test"), wire.NOERROR)
+        self.assertGreater(server.handshakes, handshakes)
+        self.assertEqual(server.resumed, resumed)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -69,6 +69,22 @@ class Saved(WithEarlyData):
         self.assert_answered(at_least=1)
         self.assert_counted(accepted=1, rejected=0)
 
+    def test_what_the_syn_has_no_room_for_does_not_hold_up_the_rest(self):
+        """Half a record is of no use to the server."""
+        count = 16
+        self.meet()
+        with self.lab.client.entered(), udp_socket(self.pair.port) as app:
+            app.settimeout(10)
+            with self.pair.client.process.halted():
+                for _ in range(count):
+                    app.send(QUERY)
+            for _ in range(count):
+                self.assertEqual(wire.rcode(app.recv(65535)), wire.NOERROR)
+        stream = self.second_stream()
+        self.assert_early(stream)
+        self.assert_round_trips(stream, stream.syn, Exchange(stream).answer.packet, 1)
+        self.assert_asked(1 + count)
+
     def test_rejected_it_takes_two_and_is_asked_once_P123(self):
         self.meet(server_options={"early_data_delay": "10m"})
         self.assert_answered(at_least=2)

@@ -169,6 +169,27 @@ class Faults(WithLab):
             self.assertRaises(ConnectionResetError, far.recv, 1)
             self.assertEqual(self.lab.stats()["down_packets"], before)
 
+    def fast_open(self, listener):
+        with self.lab.client.entered():
+            near = self.enterContext(socket.socket())
+        near.sendto(b"hello", socket.MSG_FASTOPEN, listener.getsockname())
+        return near
+
+    def test_a_syn_is_dropped_for_the_data_in_it(self):
+        for end in self.lab.ends:
+            end.set_option("ipv4/tcp_fastopen", 3)
+        listener = self.listener()
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+        self.fast_open(listener)  # without data: it has no cookie yet
+        self.enterContext(listener.accept()[0])
+        with self.lab.without_syn_data():
+            near, far = self.tcp_pair(listener)
+            near.sendall(b"data")
+            self.assertEqual(far.recv(4), b"data")
+            self.assertEqual(self.lab.stats()["up_blackholed"], 0)
+            self.fast_open(listener)
+            wait_until(lambda: self.lab.stats()["up_blackholed"], "a dropped SYN")
+
     def test_a_host_that_is_gone_is_cut_off_and_others_are_not(self):
         near, far = self.udp_pair()
         near6, far6 = self.udp_pair(socket.AF_INET6)

@@ -226,6 +226,18 @@ class FastOpen(WithCounting):
         self.assert_hello_in_syn(stream)
         self.assert_round_trips(stream, stream.syn, Exchange(stream).answer.packet, 3)
 
+    def test_where_a_middlebox_swallows_it_connections_go_without_from_then_on_P128(self):
+        self.fetch_cookie()
+        with self.lab.without_syn_data():
+            self.assert_answered(at_least=3)
+            self.assert_hello_in_syn(self.second_stream())
+            self.assertEqual(self.streams()[-1].syn_data, b"")
+            self.pair.client.process.wait_for_line("upstream goes without Fast Open")
+            self.wait_for_close()
+            count = len(self.streams())
+            self.assert_answered(at_least=3)
+        self.assertEqual([stream.syn_data for stream in self.streams()[count:]], [b""])
+
     def test_either_end_can_be_told_not_to(self):
         for options in ({"server_options": {"tcp_fastopen": "off"}}, {"tcp_fastopen": "off"}):
             with self.subTest(**options):

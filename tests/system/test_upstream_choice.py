@@ -66,6 +66,29 @@ class Hedging(WithUpstreams):
         answers = exchange_udp(self.port, queries, window=len(queries))
         self.assertEqual({wire.rcode(answer) for answer in answers.by_index}, {wire.NOERROR})
 
+    def test_after_one_query_that_another_answered_a_silent_upstream_is_left_alone(self):
+        is_mute = []
+        self.start(lambda request: is_mute or answer_at_once(request), answer_at_once, hedge_after="200ms")
+        self.warm_up()
+        is_mute.append(True)
+        self.assertEqual(self.ask("slow.test"), wire.NOERROR)
+        self.assertEqual(self.ask("next.test"), wire.NOERROR)
+        self.assertEqual(self.times_asked(b"next"), [0, 1])
+
+    def test_a_lone_upstream_is_asked_again_over_a_fresh_connection(self):
+        """A proxy may acknowledge for a server that is gone."""
+        is_mute = []
+
+        def answer_elsewhere(request):
+            if not is_mute or self.backends[0].connections > 1:
+                answer_at_once(request)
+
+        self.start(answer_elsewhere, hedge_after="200ms")
+        self.warm_up()
+        is_mute.append(True)
+        self.assertEqual(self.ask("slow.test"), wire.NOERROR)
+        self.assertEqual(self.times_asked(b"slow"), [2])
+
 
 class SpoiledAnswers(WithUpstreams):
     def test_a_query_whose_answer_is_to_another_question_is_asked_again_P8(self):

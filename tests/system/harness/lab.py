@@ -132,6 +132,15 @@ class Lab:
         finally:
             self.set_blackhole("off")
 
+    @contextlib.contextmanager
+    def without_syn_data(self):
+        """A middlebox that knows no Fast Open: each SYN that carries data is dropped."""
+        self._command("syndata drop")
+        try:
+            yield
+        finally:
+            self._command("syndata pass")
+
     def forget_connections(self):
         """The link drops what belongs to TCP connections made until now, as a NAT that lost them."""
         self._command("forget")

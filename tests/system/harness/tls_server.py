@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A DoT server in Python that presents what no good server would."""
 
+import contextlib
 import socket
 import ssl
+import struct
 import threading
 
 from . import wire
@@ -13,12 +15,13 @@ from .ports import LOOPBACK, free_port
 
 class LaxTlsServer:
     """Answers every query; `queries` are those that it got, `handshakes` and `resumed` how many
-    handshakes its side finished, and without a whole one. It leaves at the names `leaves_at`, and after
-    it has answered the names `leaves_after`, both first labels."""
+    handshakes its side finished, and without a whole one. It leaves at the names `leaves_at`, by RST at
+    `resets_at`, and after it has answered the names `leaves_after`, all first labels."""
 
     def __init__(self, certificate, port=None, address=LOOPBACK, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED,
-                 leaves_at=None, leaves_after=None):
-        self._leaves_at, self._leaves_after = leaves_at, leaves_after
+                 leaves_at=None, leaves_after=None, resets_at=None):
+        self._leaves_at, self._leaves_after, self._resets_at = leaves_at, leaves_after, resets_at
+        self._address = address
         self.port = port or free_port()
         self.queries = []
         self.handshakes = self.resumed = 0
@@ -29,14 +32,31 @@ class LaxTlsServer:
         self._context.load_cert_chain(certificate.file, certificate.key)
         self._lock = threading.Lock()
         self._streams = []
-        self._closed = False
-        self._listener = socket.create_server((address, self.port), backlog=16)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = None
+        self._listen()
 
-    def _accept(self):
-        while not self._closed:
+    def _listen(self):
+        self._listener = socket.create_server((self._address, self.port), backlog=16)
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _stop_listening(self):
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._listener.close()
+
+    @contextlib.contextmanager
+    def refusing(self):
+        """Who connects is refused meanwhile."""
+        self._stop_listening()
+        yield
+        self._listen()
+
+    def _accept(self, listener):
+        while True:
             try:
-                stream, _source = self._listener.accept()
+                stream, _source = listener.accept()
             except OSError:
                 return
             with self._lock:
@@ -55,6 +75,9 @@ class LaxTlsServer:
                         self.queries.append(query)
                     if first_label(query) == self._leaves_at:
                         break
+                    if first_label(query) == self._resets_at:
+                        tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        break
                     tls.sendall(wire.frame(simple_answer(query)))
                     if first_label(query) == self._leaves_after:
                         tls.unwrap()
@@ -63,10 +86,10 @@ class LaxTlsServer:
             pass  # it was refused, or stopped
 
     def stop(self):
-        self._closed = True
+        self._stop_listening()
         with self._lock:
             streams, self._streams = self._streams, []
-        for end in [self._listener] + streams:
+        for end in streams:
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:

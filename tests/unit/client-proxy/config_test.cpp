@@ -80,9 +80,11 @@ const std::multimap<std::string, std::string> bad_values = {
     {"hedge-after", "0"},
     {"tcp-idle-timeout", "soon"},
     {"workers", "0"},
+    {"batch-delay", "300"},
     {"workers", "-1"},
     {"workers", ""},
     {"connections-per-upstream", "2x"},
+    {"spare-connections", "65"},
     {"queries-per-connection", "65537"},
     {"queries", "18446744073709551616"},
     {"tcp-clients", "many"},
@@ -113,6 +115,7 @@ TEST_CASE("The client's defaults are those of its Config", "[unit][client]") {
     CHECK_FALSE(config.forward_resolver_arpa);
     CHECK_FALSE(config.xot_only);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.batches_turns);
     CHECK_FALSE(config.early_data);
     CHECK_FALSE(config.keeps_tickets);
     CHECK(config.network_events);
@@ -173,6 +176,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "verbatim",
         "--workers",
         "3",
+        "--batch-delay",
+        "auto",
         "--query-timeout",
         "2500ms",
         "--connect-timeout",
@@ -187,6 +192,8 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
         "1h",
         "--connections-per-upstream",
         "4",
+        "--spare-connections",
+        "9",
         "--queries-per-connection",
         "65536",
         "--queries",
@@ -241,6 +248,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.keeps_tickets);
     CHECK_FALSE(config.network_events);
     CHECK(config.workers == 3);
+    CHECK(config.batches_turns);
     CHECK(config.query_timeout == 2500ms);
     CHECK(config.connect_timeout == 1s);
     CHECK(config.idle_timeout == 2min);
@@ -248,6 +256,7 @@ TEST_CASE("Each option of the client sets its field", "[unit][client]") {
     CHECK(config.hedge_after == 0s);
     CHECK(config.tcp_idle_timeout == 1h);
     CHECK(config.connections_per_upstream == 4);
+    CHECK(config.spare_connections == 9);
     CHECK(config.queries_per_connection == 65536);
     CHECK(config.queries == 7);
     CHECK(config.tcp_clients == 8);
@@ -276,7 +285,7 @@ TEST_CASE("The client's help lists each option, and each has a bad value here", 
         known.insert(name);
     }
     CHECK(test::options_in(help) == known);
-    CHECK(help.find("[default: 4500ms]") != std::string::npos);
+    CHECK(help.find("[default: 4950ms]") != std::string::npos);
     CHECK(help.find("[default: strict]") != std::string::npos);
     CHECK(help.find("[default: 1MiB]") != std::string::npos);
 }

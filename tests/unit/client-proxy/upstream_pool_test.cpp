@@ -108,13 +108,13 @@ public:
 
     void change_network() { pool_.network_changed(); }
 
-    void kill_all(std::size_t upstream, const std::string& reason) {
+    void kill_all(std::size_t upstream, policy::ConnectionEnd how) {
         const auto streams = upstreams[upstream].streams;
         for (test::SimulatedStream* const stream : streams) {
             if (upstreams[upstream].streams.contains(stream)) {
-                clock.after(0s, [this, upstream, stream, reason] {
+                clock.after(0s, [this, upstream, stream, how] {
                     if (upstreams[upstream].streams.contains(stream)) {
-                        stream->die(reason);
+                        stream->die(how);
                     }
                 });
             }
@@ -243,10 +243,10 @@ public:
                 }
                 break;
             case 5:
-                world.kill_all(upstream, "Connection reset by peer");
+                world.kill_all(upstream, policy::ConnectionEnd::reset);
                 break;
             case 6:
-                world.kill_all(upstream, net::QueryStream::end_of_stream);
+                world.kill_all(upstream, policy::ConnectionEnd::orderly);
                 break;
             case 7:
                 world.upstreams[upstream].answers_to_lose = 1 + clock.below(3);
@@ -297,6 +297,19 @@ TEST_CASE("Whatever upstreams and network do, a query ends once and in time", "[
         REQUIRE(world.answered.contains(number));
         CHECK(world.answered[number] <= 200ms);
     }
+}
+
+TEST_CASE("As long as one upstream works, no query is lost", "[unit][client]") {
+    const unsigned seed = GENERATE(range(0U, 60U));
+    CAPTURE(seed);
+    Chaos chaos(seed, 2 + seed % 2, 1 + seed % 2);
+    World& world = chaos.world;
+    for (int step = 0; step < 300; ++step) {
+        chaos.step();
+    }
+    chaos.calm_down();
+    CHECK(world.lost == 0);
+    CHECK(world.answered.size() > 100);
 }
 
 TEST_CASE("Attempts stay bounded, and end with the last who waits", "[unit][client]") {

@@ -5,6 +5,7 @@
 #include "tests/support/loop_thread.hpp"
 
 using namespace dotpair;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -16,7 +17,15 @@ struct Gatherer final : net::TurnEnd {
         }
     }
 
+    void on_hold_end() override {
+        ++holds;
+        if (then) {
+            then();
+        }
+    }
+
     int ends = 0;
+    int holds = 0;
     std::function<void()> then;
 };
 
@@ -140,4 +149,85 @@ TEST_CASE("What is destroyed with the loop may still use its buffers", "[unit][n
     REQUIRE_FALSE(left.expired());
     loop.reset();
     CHECK(left.expired());
+}
+
+TEST_CASE("A hold ends once for all of it, after its time and in a turn", "[unit][net]") {
+    net::EventLoop loop;
+    const auto first = std::make_shared<Gatherer>();
+    const auto second = std::make_shared<Gatherer>();
+    const auto last = std::make_shared<Gatherer>();
+    policy::TimePoint began;
+    loop.post([&] {
+        began = loop.now();
+        loop.after_hold(first);
+        loop.post([&] { loop.after_hold(second); });
+    });
+    second->then = [&] { loop.at_turn_end(last); };
+    last->then = [&] { loop.stop(); };
+    loop.run();
+    CHECK(policy::Clock::now() - began >= net::EventLoop::hold_time);
+    CHECK(first->holds == 1);
+    CHECK(second->holds == 1);
+    CHECK(last->ends == 1);
+}
+
+TEST_CASE("What comes while a loop holds is handled all the same", "[unit][net]") {
+    net::EventLoop loop;
+    const auto gatherer = std::make_shared<Gatherer>();
+    int handled = 0;
+    gatherer->then = [&] {
+        loop.post([&] {
+            ++handled;
+            loop.stop();
+        });
+    };
+    loop.post([&] { loop.after_hold(gatherer); });
+    loop.run();
+    CHECK(handled == 1);
+    CHECK(gatherer->holds == 1);
+}
+
+TEST_CASE("A loop that batches its turns does all of its work", "[unit][net]") {
+    constexpr int count = 100'000;
+    net::EventLoop loop;
+    loop.batch_turns();
+    int handled = 0;
+    std::function<void()> next = [&] {
+        loop.note_messages(1);
+        ++handled < count ? loop.post(next) : loop.stop();
+    };
+    loop.post(next);
+    loop.run();
+    CHECK(handled == count);
+}
+
+TEST_CASE("What a timer was set to is the least that a turn takes for the time", "[unit][net]") {
+    net::EventLoop loop;
+    loop.post([&] {
+        const policy::TimePoint now = loop.now();
+        loop.reached(now - 1s);
+        CHECK(loop.now() == now);
+        loop.reached(now + 1s);
+        CHECK(loop.now() == now + 1s);
+        loop.stop();
+    });
+    loop.run();
+}
+
+TEST_CASE("What a turn brings about is for the next one, whatever waits for it", "[unit][net]") {
+    net::EventLoop loop;
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+    std::uint64_t third = 0;
+    loop.post([&] {
+        first = loop.turn();
+        loop.post([&] {
+            third = loop.turn();
+            loop.stop();
+        });
+    });
+    loop.post([&] { second = loop.turn(); });
+    loop.run();
+    CHECK(second == first);
+    CHECK(third == first + 1);
 }

@@ -40,9 +40,9 @@ struct Racing {
         }
     }
 
-    void fail(std::size_t upstream, policy::Duration after) {
+    void fail(std::size_t upstream, policy::Duration after, bool is_refused = false) {
         candidates[upstream].connecting = candidates[upstream].handshaking = 0;
-        race.failed(upstream, start + after);
+        race.failed(upstream, start + after, is_refused);
     }
 
     DialRace race;
@@ -71,7 +71,7 @@ TEST_CASE("DialRace turns to the next upstream as soon as one fails", "[unit][po
 
 TEST_CASE("DialRace waits for the preferred upstream as long as it took before", "[unit][policy]") {
     Racing racing(2);
-    racing.race.opened(0, 200ms, 400ms);
+    racing.race.opened(0, {200ms, 400ms});
     racing.at(0ms);
     CHECK(racing.at(490ms) == Dialed{0});  // another attempt at it
     CHECK(racing.at(515ms) == Dialed{1});
@@ -79,25 +79,61 @@ TEST_CASE("DialRace waits for the preferred upstream as long as it took before",
 
 TEST_CASE("DialRace waits for nobody whose path is silent", "[unit][policy]") {
     Racing racing(2);
-    racing.race.opened(0, 35ms, 75ms);
+    racing.race.opened(0, {35ms, 75ms});
     racing.candidates[0].is_silent = true;
     CHECK(racing.at(0ms) == Dialed{0, 1});
 }
 
-TEST_CASE("DialRace dials again about once in a round trip", "[unit][policy]") {
+TEST_CASE("DialRace dials again about twice in a round trip", "[unit][policy]") {
     Racing racing(1);
-    racing.race.opened(0, 35ms, 75ms);
+    racing.race.opened(0, {50ms, 105ms});
     int dials = 0;
     for (auto after = 0ms; after < 1000ms; after += 1ms) {
         dials += static_cast<int>(racing.at(after).size());
     }
-    CHECK(dials >= 23);  // a path that comes back is seen within 45 ms
-    CHECK(dials <= 28);
+    CHECK(dials >= 34);  // a path that comes back is seen within 30 ms
+    CHECK(dials <= 40);
+}
+
+TEST_CASE("DialRace dials often who refuses, and a few at a time", "[unit][policy]") {
+    Racing racing(1);
+    racing.race.opened(0, {40ms, 80ms});
+    REQUIRE(racing.at(0ms) == Dialed{0});
+    racing.fail(0, 40ms, true);
+    std::size_t dials = 0;
+    std::size_t most = 0;
+    for (auto after = 40ms; after < 1040ms; after += 1ms) {
+        dials += racing.at(after).size();
+        most = std::max(most, racing.candidates[0].connecting);
+        if (racing.candidates[0].connecting == 4) {  // the first of them has had its round trip
+            racing.candidates[0].connecting = 3;
+            racing.race.failed(0, start + after, true);
+        }
+    }
+    CHECK(dials >= 90);
+    CHECK(dials <= 101);
+    CHECK(most == 4);
+
+    racing.candidates[0].connecting = 4;  // and none of them is refused any more
+    dials = 0;
+    for (auto after = 1040ms; after < 2040ms; after += 1ms) {
+        dials += racing.at(after).size();
+    }
+    CHECK(dials <= 51);
+}
+
+TEST_CASE("DialRace learns how long dialing takes where nothing disturbs it", "[unit][policy]") {
+    DialRace race(1);
+    race.opened(0, {40ms, 1500ms, false});
+    CHECK(race.took(0) == 120ms);
+    race.opened(0, {40ms, 90ms});
+    race.opened(0, {40ms, 1500ms, false});
+    CHECK(race.took(0) == 90ms);
 }
 
 TEST_CASE("DialRace dials less often who has been away for long", "[unit][policy]") {
     Racing racing(1);
-    racing.race.opened(0, 35ms, 75ms);
+    racing.race.opened(0, {35ms, 75ms});
     racing.fail(0, 0ms);
     int dials = 0;
     for (auto after = 70000ms; after < 80000ms; after += 2ms) {
@@ -133,10 +169,12 @@ TEST_CASE("DialRace never stops while somebody waits, whatever happens", "[unit]
             auto& it = racing.candidates[random() % count];
             switch (random() % 8) {
                 case 0:
-                    racing.fail(it.upstream, now);
+                    racing.fail(it.upstream, now, random() % 2 == 0);
                     break;
                 case 1:
-                    racing.race.opened(it.upstream, 1ms * (random() % 100), 1ms * (random() % 300));
+                    racing.race.opened(
+                        it.upstream, {1ms * (random() % 100), 1ms * (random() % 300)}
+                    );
                     it.connecting = it.handshaking = 0;
                     break;
                 case 2:  // TCP connects: the handshake will end, one way or the other
@@ -155,6 +193,6 @@ TEST_CASE("DialRace never stops while somebody waits, whatever happens", "[unit]
             REQUIRE(racing.look_again <= start + now + 2s);
             REQUIRE(now - last_dial < 2s);
         }
-        REQUIRE(dials <= count * (static_cast<std::size_t>(now / 36ms) + 2));
+        REQUIRE(dials <= count * (static_cast<std::size_t>(now / 10ms) + 2));
     }
 }

@@ -71,6 +71,7 @@ const std::multimap<std::string, std::string> bad_values = {
     {"padding", "128"},
     {"tcp-fastopen", "1"},
     {"workers", "1025"},
+    {"batch-delay", "300"},
     {"idle-timeout", "30"},
     {"handshake-timeout", "0ms"},
     {"message-timeout", "5 s"},
@@ -101,6 +102,7 @@ TEST_CASE("The server's defaults are those of its Config (P-1, P-48)", "[unit][s
     CHECK(config.tls.certificate_files.empty());
     CHECK_FALSE(config.tls.strict_sni);
     CHECK(config.tcp_fastopen);
+    CHECK_FALSE(config.batches_turns);
     CHECK(config.listen_plain.empty());
     CHECK_FALSE(config.starttls);
     CHECK_FALSE(config.starttls_legacy);
@@ -135,6 +137,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
         "--padding=record",
         "--tcp-fastopen=off",
         "--workers=2",
+        "--batch-delay=auto",
         "--idle-timeout=1s",
         "--handshake-timeout=2s",
         "--message-timeout=3s",
@@ -173,6 +176,7 @@ TEST_CASE("Each option of the server sets its field", "[unit][server]") {
     CHECK(config.padding == policy::Padding::record);
     CHECK_FALSE(config.tcp_fastopen);
     CHECK(config.workers == 2);
+    CHECK(config.batches_turns);
     CHECK(config.idle_timeout == 1s);
     CHECK(config.handshake_timeout == 2s);
     CHECK(config.message_timeout == 3s);
