@@ -98,6 +98,9 @@ public:
     /// Where the query was written last; nothing when it is not in flight.
     std::optional<Written> written(QueryId query);
 
+    /// As often at once as may be, and all of that may be answered.
+    bool is_asked_twice(QueryId query);
+
     /// It is not in flight on that connection any more.
     void drop_copy(QueryId query, std::uint32_t connection);
 

@@ -59,6 +59,11 @@ bool QueryRelay::watch_for_answer(QueryId id) {
     return is_repeatable_one;
 }
 
+bool QueryRelay::is_asked_twice(QueryId id) {
+    const auto all = copies(id);
+    return all.size() == max_copies && std::ranges::none_of(all, &Written::is_spoiled);
+}
+
 bool QueryRelay::has_hopeful_copy(QueryId id) {
     return std::ranges::any_of(copies(id), [](const Written& copy) { return !copy.is_spoiled; });
 }

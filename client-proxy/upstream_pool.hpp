@@ -124,21 +124,22 @@ private:
         bool one_message_per_record = false;
         policy::LearnedIdleTime idle_time;
         policy::LearnedAckDelay ack_delay;
+        policy::Shakiness shakiness;
         policy::LostAnswers lost_answers;
         policy::TimePoint lossy_until{};   // packets to it or from it got lost, and nothing else
         policy::TimePoint bursty_until{};  // more was asked at once than one connection carries
-        policy::Shakiness shakiness;
-        policy::TimePoint used_at{};      // the last query
-        policy::TimePoint plain_until{};  // handshakes with a ticket came to nothing
-        bool was_plain_turn = false;      // of the last attempt at it
+        policy::TimePoint used_at{};       // the last query
+        policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
+        bool was_plain_turn = false;       // of the last attempt at it
         policy::EarlyDataMemory early_data;
-        policy::EarlyDataMemory fast_open;  // the same of a ClientHello in the SYN
-        bool was_refused_in_syn = false;    // the last one with it
+        policy::EarlyDataMemory fast_open{};  // the same of a ClientHello in the SYN
+        bool was_refused_in_syn = false;      // the last one with it
         /// When it last failed because it is somebody else (strict); that was its last failure.
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
         bool sends_garbage = false;  // until it answers
+        policy::TimePoint stalled_at{};
     };
 
     struct Connection {
@@ -296,6 +297,7 @@ private:
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
     void look_at_slow(QueryId query);
+    bool may_leave(std::size_t upstream) const;
     void stall_began(Connection& connection, const char* reason);
 
     void note_answer(Connection& from);

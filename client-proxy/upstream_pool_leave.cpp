@@ -16,6 +16,7 @@ constexpr std::chrono::seconds patience{5};  // of a server that says so and goe
 /// at once, and no query has to wait for that: until it is open they go where they went.
 void UpstreamPool::told_to_leave(Connection& connection) {
     connection.leaving_until = loop_.now() + patience;
+    race_.is_about_to_end(connection.stream->peer(), loop_.now());
     race_at_ = {};
 }
 

@@ -92,12 +92,16 @@ bool UpstreamPool::is_in_good_hands(QueryId query) {
     });
 }
 
-/// What is not answered is to go out a second time, over another connection.
+/// What is not answered is to go out a second time, over another connection. Where the path works,
+/// and it is the upstream that is silent, no third time: that would give up the first asking, which
+/// may be about to be answered.
 void UpstreamPool::suspend(Connection& connection) {
     connection.doubted_since = loop_.now();
+    const bool is_path = connection.stream->watch().is_in_doubt();
     std::vector<QueryId> unanswered = connection.stream->ids().pending();
-    std::erase_if(unanswered, [this](QueryId query) {
-        return !relay_.may_copy(query) || is_in_good_hands(query);
+    std::erase_if(unanswered, [this, is_path](QueryId query) {
+        const bool is_enough = !is_path && relay_.is_asked_twice(query);
+        return !relay_.may_copy(query) || is_in_good_hands(query) || is_enough;
     });
     std::ranges::sort(unanswered, {}, [this](QueryId query) { return relay_.accepted_at(query); });
     for (const QueryId query : unanswered) {

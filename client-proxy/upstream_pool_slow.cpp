@@ -57,6 +57,9 @@ void UpstreamPool::look_at_slow(QueryId query) {
     const bool is_silent = asked->answered_at < relay_.accepted_at(query) &&
                            loop_.now() - asked->opened_at >= config_.hedge_after / 2;
     asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
+    if (!may_leave(asked->upstream)) {
+        return;
+    }
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked, "no answers");
     } else if (upstreams_.size() > 1 || is_silent) {
@@ -77,9 +80,17 @@ void UpstreamPool::note_overtaken(QueryId query, std::uint32_t by) {
     }
 }
 
+/// Where there is no other upstream, a fresh connection is a remedy that is tried once: when that
+/// one is silent as well the resolver is slow, and more of them would only add to its work.
+bool UpstreamPool::may_leave(std::size_t upstream) const {
+    return upstreams_.size() > 1 ||
+           loop_.now() - upstreams_[upstream].stalled_at > config_.query_timeout;
+}
+
 /// It acknowledges and answers nobody: as good as dead, until it answers after all.
 void UpstreamPool::stall_began(Connection& connection, const char* reason) {
     const std::size_t upstream = connection.stream->peer();
+    upstreams_[upstream].stalled_at = loop_.now();
     failed(upstream, reason);
     suspend(connection);
     relieve(upstream);
@@ -102,7 +113,9 @@ void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
         const Connection* const connection = find(asked);
         if (upstreams_.size() > 1) {
             dial_another(connection->upstream);
-        } else if (stock_of(connection->upstream).dialing == 0) {
+        } else if (const Stock stock = stock_of(connection->upstream);
+                   stock.dialing == 0 &&
+                   stock.open + stock.retiring < 2 * config_.connections_per_upstream) {
             dial(connection->upstream, false);
         }
     }

@@ -97,7 +97,7 @@ public:
     /// mishaps, and SIG(0) finds its ID free and its stream unmixed (P-110, P-111): alone.
     policy::Company company(QueryId query);
 
-    static constexpr std::size_t max_routes = 3;
+    static constexpr std::size_t max_routes = 5;
 
     /// Where it is being asked. In more places than max_routes the rest is not remembered: their
     /// answers find no query.
@@ -140,7 +140,15 @@ public:
     std::size_t size() const { return queries_.size(); }
 
     /// First-in-first-out queues of pending queries; a query may stand in each of them.
-    enum Queue : std::uint8_t { to_repeat, for_room, for_stream, for_suspects, queue_count };
+    enum Queue : std::uint8_t {
+        to_repeat,
+        to_repeat_again,
+        repeated,
+        for_room,
+        for_stream,
+        for_suspects,
+        queue_count
+    };
 
     void enqueue(Queue queue, QueryId query) { queries_.enqueue(queue, query); }
 

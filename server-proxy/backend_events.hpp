@@ -23,11 +23,20 @@ public:
     ) = 0;
     virtual void on_backend_answers_end(std::size_t backend) = 0;
 
-    /// An answer that is malformed, late, given twice, or to another question.
+    /// An answer that is malformed, given twice, or to another question.
     virtual void on_backend_unmatched() = 0;
+
+    /// The right answer to a query that nobody waits for any more.
+    virtual void on_backend_late(std::size_t backend) = 0;
 
     /// A connection that had refused a query may take it now.
     virtual void on_backend_room(std::size_t backend) = 0;
+
+    /// The path of the connection of `route` (its wire_id means nothing) fell silent: it takes no
+    /// more, and these queries may never be answered there.
+    virtual void on_backend_silent(
+        const Route& route, const std::vector<policy::SlotId>& queries
+    ) = 0;
 
     /// The socket or connection of `route` (its wire_id means nothing) is gone and these queries
     /// with it. `is_failure`: not just the end of a connection that had served.

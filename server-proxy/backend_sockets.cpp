@@ -59,11 +59,14 @@ public:
         return route(wire_id);
     }
 
-    void abandon(std::uint16_t wire_id) {
+    void flush() {
         if (socket_) {
-            socket_->flush(
-            );  // what it still has to send is read from a query that is about to end
+            socket_->flush();
         }
+    }
+
+    void abandon(std::uint16_t wire_id) {
+        flush();  // what it still has to send is read from a query that is about to end
         ids_.abandon(wire_id);
     }
 
@@ -105,9 +108,12 @@ private:
             owner_.events_.on_backend_unmatched();
             return;
         }
-        const auto [match, query] = ids_.match(dns::header::id(answer), dns::hash_question(answer));
+        const auto [match, query] =
+            ids_.match(dns::header::id(answer), dns::hash_repeated_question(answer));
         if (match == policy::PendingQueries::Match::found) {
             owner_.events_.on_backend_answer(route(dns::header::id(answer)), query, answer);
+        } else if (match == policy::PendingQueries::Match::abandoned) {
+            owner_.events_.on_backend_late(owner_.backend_);
         } else {
             owner_.events_.on_backend_unmatched();
         }
@@ -182,6 +188,10 @@ std::optional<Route> BackendSockets::send(
         }
     }
     return std::nullopt;
+}
+
+void BackendSockets::flush(const Route& route) {
+    sockets_[route.number]->flush();
 }
 
 void BackendSockets::abandon(const Route& route) {

@@ -37,6 +37,9 @@ public:
         policy::SlotId query, dns::Bytes message, std::uint64_t question_hash, bool keep_id
     );
 
+    /// What was sent there leaves now: the message may change.
+    void flush(const Route& route);
+
     /// Nobody waits for that answer any more.
     void abandon(const Route& route);
 

@@ -4,10 +4,10 @@
 #include "common/dns/message_view.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace dotpair::server {
-
 BackendStreams::BackendStreams(
     net::EventLoop& loop,
     BackendEvents& events,
@@ -20,6 +20,8 @@ BackendStreams::BackendStreams(
       backend_(backend),
       to_(to),
       settings_(settings),
+      path_timer_(loop, [this] { look_at_paths(); }),
+      race_timer_(loop, [this] { events_.on_backend_room(backend_); }),
       tidy_(loop, [this] { drop_used_up(); }) {}
 
 BackendStreams::~BackendStreams() = default;
@@ -56,31 +58,84 @@ std::optional<Route> BackendStreams::send(
 }
 
 void BackendStreams::dial_if_needed(bool for_suspects) {
-    std::size_t room = for_suspects ? settings_.suspect_connections : settings_.connections;
-    for (const Connection& connection : connections_) {
-        const bool is_dialing = !connection.stream->is_open();
-        if (connection.suspects.has_value() == for_suspects && (is_dialing || --room == 0)) {
-            return;
+    const std::size_t room = for_suspects ? settings_.suspect_connections : settings_.connections;
+    std::size_t open = 0;
+    std::size_t doubted = 0;
+    policy::DialRace::Candidate candidate;
+    for (const Connection& it : connections_) {
+        if (it.is_in_doubt) {
+            ++doubted;  // until the kernel gives it up, or it comes back
+        } else if (it.suspects.has_value() == for_suspects) {
+            ++(it.stream->is_open() ? open : candidate.connecting);
         }
     }
+    if (open >= room || doubted > 2 * settings_.connections) {
+        return;
+    }
+    if (for_suspects) {
+        if (candidate.connecting == 0) {
+            dial(true);
+        }
+        return;
+    }
+    const auto choice = race_.choose(std::span(&candidate, 1), loop_.now());
+    if (choice.dial) {
+        make_room_for_dial();
+        dial(false);
+        race_.dialed(0, candidate.connecting == 0, loop_.now(), loop_.random_fraction());
+    } else {
+        race_timer_.arm(choice.look_again);
+    }
+}
+
+void BackendStreams::dial(bool for_suspects) {
     net::QueryStream::Owner& owner = *this;
     auto stream = std::make_unique<net::QueryConnection>(
         loop_, owner, backend_, settings_.connection, settings_.queries_per_connection
     );
     stream->connect(to_, std::nullopt);
-    connections_.push_back({next_number_++, std::nullopt, std::move(stream)});
+    connections_.push_back({next_number_++, std::nullopt, std::move(stream), false, loop_.now()});
     if (for_suspects) {
         connections_.back().suspects.emplace();
     }
 }
 
-/// Those that no suspect wants any more, and those that too many answers never came on. Then there
-/// is room for others.
+/// The oldest has the longest time; of the others the next to it goes.
+void BackendStreams::make_room_for_dial() {
+    std::vector<std::uint32_t> dials;
+    for (const Connection& it : connections_) {
+        if (!it.suspects && !it.stream->is_open()) {
+            dials.push_back(it.number);
+        }
+    }
+    if (dials.size() < policy::DialRace::max_dials) {
+        return;
+    }
+    std::ranges::sort(dials);
+    Connection& gone = *std::ranges::find(connections_, dials[1], &Connection::number);
+    gone.stream->close();
+    drop(gone);
+}
+
+/// One has opened: the others that were dialed for the same are not needed.
+void BackendStreams::close_losers() {
+    for (std::size_t index = connections_.size(); index-- > 0;) {
+        Connection& it = connections_[index];
+        if (!it.suspects && !it.stream->is_open()) {
+            it.stream->close();
+            drop(it);
+        }
+    }
+}
+
+/// Those that no suspect wants any more, those in doubt, and those that too many answers never came
+/// on. Then there is room for others.
 void BackendStreams::drop_used_up() {
     const std::size_t before = connections_.size();
     for (std::size_t index = before; index-- > 0;) {
         Connection& it = connections_[index];
-        const bool is_used_up = it.suspects ? it.stream->is_open() : it.stream->is_sick();
+        const bool is_used_up =
+            it.suspects ? it.stream->is_open() : it.is_in_doubt || it.stream->is_sick();
         if (is_used_up && it.stream->ids().pending_count() == 0) {
             it.stream->close();
             drop(it);
@@ -110,7 +165,12 @@ void BackendStreams::abandon(const Route& route) {
     }
 }
 
-void BackendStreams::on_connected(net::QueryStream& /*connection*/) {
+void BackendStreams::on_connected(net::QueryStream& connection) {
+    connection.look_at_path(ack_delay_, {});
+    if (const Connection& opened = *find(connection); !opened.suspects) {
+        race_.opened(0, {connection.watch().rtt(), loop_.now() - opened.dialed_at});
+        close_losers();
+    }
     events_.on_backend_room(backend_);
 }
 
@@ -120,7 +180,7 @@ bool BackendStreams::on_answer(net::QueryStream& connection, dns::Bytes answer) 
         return false;
     }
     const auto [match, query] =
-        connection.ids().match(dns::header::id(answer), dns::hash_question(answer));
+        connection.ids().match(dns::header::id(answer), dns::hash_repeated_question(answer));
     if (match == policy::PendingQueries::Match::found) {
         Connection& from = *find(connection);
         if (from.suspects) {
@@ -129,7 +189,11 @@ bool BackendStreams::on_answer(net::QueryStream& connection, dns::Bytes answer) 
         events_.on_backend_answer(route(from, dns::header::id(answer)), query, answer);
         return true;
     }
-    events_.on_backend_unmatched();
+    if (match == policy::PendingQueries::Match::abandoned) {
+        events_.on_backend_late(backend_);
+    } else {
+        events_.on_backend_unmatched();
+    }
     return false;
 }
 
@@ -141,6 +205,39 @@ void BackendStreams::on_answers_end() {
 
 void BackendStreams::on_room(net::QueryStream& /*connection*/) {
     events_.on_backend_room(backend_);
+}
+
+void BackendStreams::on_sent(net::QueryStream& connection) {
+    path_timer_.arm(connection.watch().next_look());
+}
+
+void BackendStreams::look_at_paths() {
+    std::vector<std::pair<Route, std::vector<policy::SlotId>>> silent;
+    bool is_any_back = false;
+    for (Connection& it : connections_) {
+        const auto due = it.stream->watch().next_look();
+        if (!it.stream->is_open() || !due || *due > loop_.now()) {
+            continue;
+        }
+        using Change = policy::PathWatch::Change;
+        const Change change = it.stream->look_at_path(ack_delay_, loop_.now() - *due);
+        if (change == Change::doubt_began) {
+            it.is_in_doubt = true;
+            silent.emplace_back(route(it, 0), it.stream->ids().pending());
+        } else if (change == Change::doubt_ended) {
+            it.is_in_doubt = false;
+            is_any_back = true;
+        }
+    }
+    for (const auto& [where, queries] : silent) {
+        events_.on_backend_silent(where, queries);
+    }
+    if (is_any_back) {
+        events_.on_backend_room(backend_);
+    }
+    for (const Connection& it : connections_) {
+        path_timer_.arm(it.stream->watch().next_look());
+    }
 }
 
 BackendStreams::Connection* BackendStreams::find(const net::QueryStream& stream) {
@@ -157,6 +254,11 @@ void BackendStreams::on_disconnected(
     const Route gone_route = route(gone, 0);
     const bool had_served = was_open && (gone.suspects || connection.has_answered() ||
                                          connection.ids().pending_count() == 0);
+    if (had_served) {
+        race_.dial_at_once(0);
+    } else if (!was_open) {
+        race_.failed(0, loop_.now(), connection.ending() == policy::ConnectionEnd::refused);
+    }
     drop(gone);
     events_.on_backend_lost(gone_route, connection.ids().take_all(), !had_served, reason);
 }

@@ -45,7 +45,7 @@ struct Config {
     std::chrono::milliseconds query_timeout{
         4000};  // from acceptance to the backend's answer, all attempts; clients wait longer
     std::chrono::milliseconds backend_retry_after{
-        1000};  // without an answer: ask again, elsewhere if possible
+        400};  // without an answer: ask again, elsewhere if possible
 
     std::size_t connections = 10000;            // all workers together
     std::size_t connections_per_address = 100;  // all workers together

@@ -10,12 +10,7 @@
 namespace dotpair::server {
 namespace {
 
-constexpr std::size_t max_datagram_query = 1232;       // more may not pass as one packet (RFC 9715)
-constexpr std::chrono::milliseconds retry_pause{100};  // between attempts while every backend fails
-
-bool is_used(const Route& route) {
-    return route.kind != Route::Kind::none;
-}
+constexpr std::size_t max_datagram_query = 1232;  // more may not pass as one packet (RFC 9715)
 
 net::ConnectionSettings stream_settings(const Config& config, BackendCounters& counters) {
     net::ConnectionSettings settings;
@@ -52,6 +47,9 @@ ResolverClient::ResolverClient(
              std::make_unique<BackendStreams>(loop, events, number, to, streams),
              policy::BurstWindow(config.backend_burst),
              loop.now(),
+             {},
+             false,
+             0,
              {}}
         );
     }
@@ -65,8 +63,11 @@ void ResolverClient::ask(QueryId query) {
     if (relay_.may_repeat(query)) {
         relay_.enqueue(AnswerRelay::to_repeat, query);
         arm_repeat();
+        earn_repeat();
     }
-    ask_backend(query, selector_.pick_any(loop_.now()), needs_stream(query));
+    const std::size_t backend = choose();
+    probe(query, backend);
+    ask_backend(query, backend, needs_stream(query));
 }
 
 bool ResolverClient::needs_stream(QueryId query) {
@@ -76,6 +77,10 @@ bool ResolverClient::needs_stream(QueryId query) {
 }
 
 void ResolverClient::ask_backend(QueryId query, std::size_t backend, bool by_stream) {
+    relay_.dequeue(AnswerRelay::for_room, query);
+    if (std::ranges::all_of(relay_.routes(query), &Route::is_used)) {
+        return;  // often enough
+    }
     if (by_stream) {
         ask_by_stream(query, backend);
     } else {
@@ -90,16 +95,29 @@ void ResolverClient::ask_by_datagram(QueryId query, std::size_t backend) {
         room_timer_.arm(to.window.next_epoch());
         return;
     }
+    if (!send_datagram(query, backend)) {
+        ask_by_stream(query, backend);  // out of sockets or IDs
+    }
+}
+
+/// False when no socket or ID is to be had.
+bool ResolverClient::send_datagram(QueryId query, std::size_t backend) {
+    for (const Route& route : relay_.routes(query)) {
+        if (route.kind == Route::Kind::datagram) {
+            backends_[route.backend].sockets->flush(route);  // there the message had another ID
+        }
+    }
+    make_room_for_route(query);
+    Backend& to = backends_[backend];
     auto sent = to.sockets->send(
         query, relay_.message(query), relay_.question_hash(query), relay_.keeps_id(query)
     );
-    if (!sent) {
-        ask_by_stream(query, backend);  // out of sockets or IDs
-        return;
+    if (sent) {
+        counters_.datagrams.add();
+        sent->epoch = to.window.epoch();
+        relay_.add_route(query, *sent);
     }
-    counters_.datagrams.add();
-    sent->epoch = to.window.epoch();
-    relay_.add_route(query, *sent);
+    return sent.has_value();
 }
 
 AnswerRelay::Queue ResolverClient::stream_queue(QueryId query) {
@@ -110,105 +128,60 @@ AnswerRelay::Queue ResolverClient::stream_queue(QueryId query) {
 /// False when it has to wait for a connection; it then stands in the queue for one.
 bool ResolverClient::ask_by_stream(QueryId query, std::size_t backend) {
     const AnswerRelay::Queue queue = stream_queue(query);
-    const auto sent = backends_[backend].streams->send(
-        query, relay_.message(query), relay_.question_hash(query), relay_.company(query)
-    );
-    if (!sent) {
+    if (!send_on_stream(query, backend)) {
         relay_.enqueue(queue, query);
         return false;
     }
     relay_.dequeue(queue, query);
-    counters_.streams.add();
-    relay_.add_route(query, *sent);
     return true;
+}
+
+bool ResolverClient::send_on_stream(QueryId query, std::size_t backend) {
+    make_room_for_route(query);
+    const auto sent = backends_[backend].streams->send(
+        query, relay_.message(query), relay_.question_hash(query), relay_.company(query)
+    );
+    if (sent) {
+        counters_.streams.add();
+        relay_.add_route(query, *sent);
+    }
+    return sent.has_value();
 }
 
 /// Its time to be repeated has come and gone while it waited: by TCP at once, which loses none.
 bool ResolverClient::is_late(QueryId query) {
     return config_.backend_transport == BackendTransport::automatic &&
+           !backends_[choose()].has_no_streams &&
            loop_.now() - relay_.accepted_at(query) >= config_.backend_retry_after;
 }
 
-/// Those that wait for the burst window, or for a backend that is not failing, in order.
+/// Those that wait for the burst window, or for a backend that is not failing, in order. While all
+/// are left alone one at a time tries whether any is back.
 void ResolverClient::ask_waiting() {
     while (const auto query = relay_.front(AnswerRelay::for_room)) {
-        const auto backend = selector_.pick(loop_.now());
-        if (!backend) {
-            room_timer_.arm(loop_.now() + retry_pause);
+        const bool is_any_free = selector_.pick(loop_.now()).has_value();
+        if (!is_any_free && retry_at_ > loop_.now()) {
+            room_timer_.arm(retry_at_);
             return;
         }
-        policy::BurstWindow& window = backends_[*backend].window;
+        const std::size_t backend = choose();
+        policy::BurstWindow& window = backends_[backend].window;
         if (!window.is_open(loop_.now())) {
             room_timer_.arm(window.next_epoch());
             return;
         }
-        relay_.dequeue(AnswerRelay::for_room, *query);
-        ask_backend(*query, *backend, needs_stream(*query) || is_late(*query));
-    }
-}
-
-// Asking again
-
-/// Its socket or connection is gone. Waits where every backend fails, but not so long that its
-/// client gives up before it hears why.
-void ResolverClient::ask_elsewhere(QueryId query, const std::string& reason) {
-    const bool is_old = loop_.now() - relay_.accepted_at(query) > config_.query_timeout / 2;
-    const bool may_ask = relay_.may_repeat(query) || !relay_.was_asked(query);
-    if (!may_ask || is_old) {
-        fail(query, reason);
-        return;
-    }
-    counters_.asked_again.add();
-    relay_.enqueue(AnswerRelay::for_room, query);
-    room_timer_.arm(loop_.now());
-}
-
-void ResolverClient::arm_repeat() {
-    if (const auto oldest = relay_.front(AnswerRelay::to_repeat)) {
-        repeat_timer_.arm(relay_.accepted_at(*oldest) + config_.backend_retry_after);
-    }
-}
-
-void ResolverClient::repeat_late_ones() {
-    while (const auto query = relay_.front(AnswerRelay::to_repeat)) {
-        if (relay_.accepted_at(*query) + config_.backend_retry_after > loop_.now()) {
-            break;
+        if (!is_any_free) {
+            retry_at_ = loop_.now() + retry_pause;
         }
-        relay_.dequeue(AnswerRelay::to_repeat, *query);
-        repeat(*query);
+        ask_backend(*query, backend, needs_stream(*query) || is_late(*query));
     }
-    arm_repeat();
-}
-
-bool ResolverClient::is_being_asked(QueryId query) {
-    return std::ranges::any_of(relay_.routes(query), is_used);
-}
-
-/// Silent to everybody since: the backend fails, the next one is asked. Otherwise it is this name
-/// that is slow, or a datagram that was lost: asked again by TCP, which loses none; the first
-/// answer counts.
-void ResolverClient::repeat(QueryId query) {
-    if (!is_being_asked(query)) {
-        return;  // it waits for room or a connection, where its turn will come
-    }
-    counters_.asked_again.add();
-    const std::size_t asked = std::ranges::find_if(relay_.routes(query), is_used)->backend;
-    std::size_t backend = asked;
-    if (backends_[backend].answered_at < relay_.accepted_at(query)) {
-        backend_failed(backend, "no answer");
-        backend = selector_.pick(loop_.now()).value_or(backend);
-    }
-    const bool same = backend == asked;
-    const bool by_stream =
-        needs_stream(query) || (same && config_.backend_transport != BackendTransport::udp);
-    ask_backend(query, backend, by_stream);
 }
 
 std::optional<net::Transfers::Target> ResolverClient::transfer_target(std::size_t attempt) {
     if (attempt > backends_.size()) {
         return std::nullopt;
     }
-    const std::size_t backend = selector_.pick_any(loop_.now());
+    const std::size_t backend = choose();
     return net::Transfers::Target{backend, backends_[backend].endpoint, std::nullopt};
 }
 

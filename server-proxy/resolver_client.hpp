@@ -11,6 +11,7 @@
 #include "server-proxy/backend_streams.hpp"
 #include "server-proxy/config.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -32,8 +33,10 @@ struct BackendCounters {
 /// handler.
 ///
 /// Datagrams first, TCP on TC and for what no datagram holds (P-81). A query without an answer is
-/// asked again once, after a while: by TCP, or at the next backend when this one has been silent to
-/// everybody. Only opcode QUERY is repeated.
+/// asked again after a while, and once more after three times as long (in the spirit of RFC 9520):
+/// by TCP, or at the next backend when this one has been silent to everybody. One that failed gets
+/// what also goes to another, until it answers: only then do queries depend on it again. Its first
+/// answer has all repeated at once that it owes. Only opcode QUERY is repeated.
 class ResolverClient final : private BackendEvents {
 public:
     class Handler {
@@ -63,6 +66,8 @@ public:
     const BackendCounters& counters() const { return counters_; }
 
 private:
+    static constexpr std::chrono::milliseconds retry_pause{100};  // while every backend fails
+
     struct Backend {
         std::string label;
         net::Endpoint endpoint;
@@ -70,30 +75,46 @@ private:
         std::unique_ptr<BackendStreams> streams;
         policy::BurstWindow window;
         policy::TimePoint answered_at;
+        std::optional<policy::TimePoint> probed_at;  // since it failed, and no answer yet
+        bool has_no_streams = false;                 // it refuses TCP, and answers datagrams
+        std::size_t silent_queries = 0;              // without an answer to anybody, in a row
         std::string last_error;
     };
 
+    std::size_t choose();
+    std::size_t choose_other(std::size_t than);
+    bool send_datagram(QueryId query, std::size_t backend);
+    void probe(QueryId query, std::size_t chosen);
     bool needs_stream(QueryId query);
     AnswerRelay::Queue stream_queue(QueryId query);
     bool is_late(QueryId query);
     void ask_backend(QueryId query, std::size_t backend, bool by_stream);
     void ask_by_datagram(QueryId query, std::size_t backend);
     bool ask_by_stream(QueryId query, std::size_t backend);
+    bool send_on_stream(QueryId query, std::size_t backend);
     void ask_waiting();
     void ask_elsewhere(QueryId query, const std::string& reason);
     void repeat(QueryId query);
     bool is_being_asked(QueryId query);
+    void earn_repeat();
+    bool may_spend_repeat();
     void repeat_late_ones();
+    void repeat_what_it_owes(std::size_t backend);
     void abandon_routes(QueryId query);
+    void abandon_route(const Route& route);
+    void make_room_for_route(QueryId query);
     void note_success(std::size_t backend);
-    void release_waiting(const std::string& reason);
+    void release_waiting(std::size_t backend, const std::string& reason);
     void fail(QueryId query, const std::string& reason);
     void backend_failed(std::size_t backend, const std::string& reason);
     void arm_repeat();
+    bool is_answering(std::size_t backend) const;
 
     void on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) override;
     void on_backend_answers_end(std::size_t backend) override;
     void on_backend_unmatched() override;
+    void on_backend_late(std::size_t backend) override;
+    void on_backend_silent(const Route& route, const std::vector<QueryId>& queries) override;
     void on_backend_room(std::size_t backend) override;
     void on_backend_lost(
         const Route& route,
@@ -111,6 +132,9 @@ private:
     policy::UpstreamSelector selector_;
     net::DeadlineTimer repeat_timer_;
     net::DeadlineTimer room_timer_;
+    policy::TimePoint retry_at_{};  // while every backend fails
+    double repeat_credit_ = 64;
+    policy::TimePoint repeated_at_{};
     std::string reason_text_;  // of the last failure
     app::RateLimitedLog log_{10, std::chrono::seconds(10)};
 };

@@ -14,19 +14,25 @@ constexpr auto stream_queues = {AnswerRelay::for_stream, AnswerRelay::for_suspec
 void ResolverClient::note_success(std::size_t backend) {
     Backend& it = backends_[backend];
     it.answered_at = loop_.now();
-    if (!it.last_error.empty()) {
+    it.probed_at.reset();
+    it.silent_queries = 0;
+    if (selector_.is_failing(backend)) {
         if (log_.admit("backend up", loop_.now())) {
             spdlog::info("backend up addr={}", it.label);
         }
         it.last_error.clear();
         selector_.worked(backend);
+        repeat_what_it_owes(backend);
     }
 }
 
 void ResolverClient::on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) {
-    note_success(route.backend);
     const bool by_datagram = route.kind == Route::Kind::datagram;
+    if (!by_datagram) {
+        backends_[route.backend].has_no_streams = false;
+    }
     if (!relay_.is_pending(query)) {
+        note_success(route.backend);
         return;
     }
     if (const auto asked = relay_.drop_route(query, route); asked && by_datagram) {
@@ -36,10 +42,12 @@ void ResolverClient::on_backend_answer(const Route& route, QueryId query, dns::C
         config_.backend_transport == BackendTransport::automatic) {
         counters_.truncated.add();
         ask_by_stream(query, route.backend);
+        note_success(route.backend);
         return;
     }
     abandon_routes(query);
     handler_.on_resolved(query, answer);
+    note_success(route.backend);
 }
 
 void ResolverClient::on_backend_answers_end(std::size_t /*backend*/) {
@@ -50,6 +58,21 @@ void ResolverClient::on_backend_answers_end(std::size_t /*backend*/) {
 
 void ResolverClient::on_backend_unmatched() {
     counters_.unmatched.add();
+}
+
+void ResolverClient::on_backend_late(std::size_t backend) {
+    counters_.unmatched.add();
+    note_success(backend);
+}
+
+/// Over another connection; what may not be asked twice waits for what becomes of this one.
+void ResolverClient::on_backend_silent(const Route& route, const std::vector<QueryId>& queries) {
+    for (const QueryId query : queries) {
+        if (relay_.is_pending(query) && relay_.may_repeat(query)) {
+            counters_.asked_again.add();
+            ask_by_stream(query, route.backend);
+        }
+    }
 }
 
 void ResolverClient::on_backend_room(std::size_t backend) {
@@ -71,39 +94,60 @@ void ResolverClient::on_backend_lost(
     bool is_failure,
     const std::string& reason
 ) {
-    if (is_failure) {
+    const bool is_stream = route.kind == Route::Kind::stream;
+    Backend& backend = backends_[route.backend];
+    if (is_failure && is_stream && config_.backend_transport == BackendTransport::automatic &&
+        is_answering(route.backend)) {
+        backend.has_no_streams = true;  // it may be there for datagrams alone
+    } else if (is_failure) {
         backend_failed(route.backend, reason);
     }
-    const std::string text = "resolver " + backends_[route.backend].label + ": " + reason;
+    const std::string text = "resolver " + backend.label + ": " + reason;
     for (const QueryId query : queries) {
         if (relay_.is_pending(query)) {
             relay_.drop_route(query, route);
-            const bool goes_on = route.kind != Route::Kind::stream || relay_.note_loss(query);
+            const bool goes_on = !is_stream || relay_.note_loss(query);
             if (is_being_asked(query)) {
                 continue;
             }
             goes_on ? ask_elsewhere(query, text) : fail(query, text);
         }
     }
-    if (route.kind == Route::Kind::stream) {
-        is_failure ? release_waiting(text) : on_backend_room(route.backend);
+    if (is_stream) {
+        is_failure ? release_waiting(route.backend, text) : on_backend_room(route.backend);
     }
 }
 
-/// No connection comes: those that wait for one look elsewhere.
-void ResolverClient::release_waiting(const std::string& reason) {
+/// No connection comes: those that wait for one look elsewhere. Whoever is merely repeated may do
+/// so by datagram; one that needs a stream where there is none has lost one more.
+void ResolverClient::release_waiting(std::size_t backend, const std::string& reason) {
+    const bool has_datagrams = backends_[backend].has_no_streams;
+    std::vector<QueryId> waiting;
     for (const auto queue : stream_queues) {
         while (const auto query = relay_.front(queue)) {
             relay_.dequeue(queue, *query);
-            if (!is_being_asked(*query)) {
-                ask_elsewhere(*query, reason);
-            }
+            waiting.push_back(*query);
+        }
+    }
+    for (const QueryId query : waiting) {
+        if (!relay_.is_pending(query)) {
+            continue;
+        }
+        if (!is_being_asked(query)) {
+            has_datagrams && !relay_.note_loss(query) ? fail(query, reason)
+                                                      : ask_elsewhere(query, reason);
+        } else if (has_datagrams && !needs_stream(query)) {
+            ask_by_datagram(query, backend);
+        } else if (relay_.may_repeat(query)) {
+            relay_.enqueue(AnswerRelay::for_room, query);
+            room_timer_.arm(loop_.now() + retry_pause);
         }
     }
 }
 
 void ResolverClient::backend_failed(std::size_t backend, const std::string& reason) {
     Backend& it = backends_[backend];
+    it.probed_at.reset();
     selector_.failed(backend, loop_.now(), loop_.random_fraction());
     // One line per change: the same failure again is no news.
     if (it.last_error != reason) {
@@ -124,24 +168,43 @@ void ResolverClient::fail(QueryId query, const std::string& reason) {
     );
 }
 
+void ResolverClient::abandon_route(const Route& route) {
+    if (route.kind == Route::Kind::datagram) {
+        backends_[route.backend].sockets->abandon(route);
+    } else if (route.kind == Route::Kind::stream) {
+        backends_[route.backend].streams->abandon(route);
+    }
+}
+
 void ResolverClient::abandon_routes(QueryId query) {
     for (const Route& route : relay_.routes(query)) {
-        if (route.kind == Route::Kind::datagram) {
-            backends_[route.backend].sockets->abandon(route);
-        } else if (route.kind == Route::Kind::stream) {
-            backends_[route.backend].streams->abandon(route);
-        }
+        abandon_route(route);
+    }
+}
+
+/// A route that is not remembered would hold its ID for ever.
+void ResolverClient::make_room_for_route(QueryId query) {
+    const auto& routes = relay_.routes(query);
+    if (std::ranges::all_of(routes, &Route::is_used)) {
+        const Route oldest = routes.front();
+        abandon_route(oldest);
+        relay_.drop_route(query, oldest);
     }
 }
 
 dns::ErrorReason ResolverClient::abandon(QueryId query) {
+    const auto& routes = relay_.routes(query);
+    const auto asked = std::ranges::find_if(routes, &Route::is_used);
+    auto backend =
+        std::ranges::find_if(backends_, [](const Backend& it) { return !it.last_error.empty(); });
+    if (backend == backends_.end() && asked != routes.end()) {
+        backend = backends_.begin() + static_cast<std::ptrdiff_t>(asked->backend);
+    }
     abandon_routes(query);
     reason_text_ = "no answer from the resolver in time";
-    for (const Backend& backend : backends_) {
-        if (!backend.last_error.empty()) {
-            reason_text_ = "resolver " + backend.label + ": " + backend.last_error;
-            break;
-        }
+    if (backend != backends_.end()) {
+        const std::string& error = backend->last_error;
+        reason_text_ = "resolver " + backend->label + ": " + (error.empty() ? "no answer" : error);
     }
     return {dns::Rcode::servfail, dns::extended_error::no_reachable_authority, reason_text_};
 }

@@ -20,6 +20,8 @@ struct Route {
     std::uint16_t wire_id = 0;
     std::uint32_t epoch = 0;  // of the burst window, for a datagram
 
+    bool is_used() const { return kind != Kind::none; }
+
     bool is_same_place(const Route& other) const {
         return kind == other.kind && backend == other.backend && number == other.number;
     }

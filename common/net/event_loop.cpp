@@ -17,9 +17,6 @@
 
 namespace dotpair::net {
 namespace {
-constexpr std::size_t receive_size = 64 * 1024;
-// What one receive decrypts to, and one more record, so that the last always has room.
-constexpr std::size_t plain_size = receive_size + 32 * 1024;
 constexpr std::size_t max_handlers_per_turn = 64;
 constexpr std::size_t enough_lone_turns = 8;
 constexpr std::size_t random_batch = 256;
@@ -34,7 +31,12 @@ void sleep_until(policy::TimePoint end) {
 }
 }  // namespace
 
-EventLoop::EventLoop() : receive_buffer_(receive_size), plain_buffer_(plain_size) {}
+// NOLINTBEGIN(modernize-avoid-c-arrays)
+EventLoop::EventLoop()
+    : receive_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(receive_size)),
+      plain_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(plain_size)) {}
+
+// NOLINTEND(modernize-avoid-c-arrays)
 
 policy::TimePoint EventLoop::now() {
     if (!now_is_known_) {
@@ -103,10 +105,10 @@ std::optional<policy::TimePoint> EventLoop::pause_end() {
                          : std::max(held_until_, batch_pause_end_.value_or(held_until_));
 }
 
-/// To look whether more is ready is a system call. Where turn after turn had one message alone, the
+/// To look whether more is ready is a system call. Where turn after turn had one thing to do, the
 /// next wait for work does it as well.
 bool EventLoop::expects_more() const {
-    return messages_ > 1 || lone_turns_ < enough_lone_turns || turn_ % enough_lone_turns == 0;
+    return lone_turns_ < enough_lone_turns || turn_ % enough_lone_turns == 0;
 }
 
 /// What was ready up to now. What becomes ready meanwhile is for the next turn, or one under load
@@ -142,7 +144,7 @@ void EventLoop::take_turn() {
 }
 
 void EventLoop::plan_pause(std::size_t handlers) {
-    lone_turns_ = handlers > 1 || messages_ > 1 ? 0 : lone_turns_ + 1;
+    lone_turns_ = handlers > 1 ? 0 : lone_turns_ + 1;
     batch_pause_end_.reset();
     if (batch_delay_ && handlers > 0) {
         batch_delay_->handled(messages_, now());

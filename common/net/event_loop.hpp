@@ -56,9 +56,9 @@ public:
     std::uint16_t random_id() override;
 
     /// Buffers for the call at hand; whoever is called next may overwrite them.
-    dns::Bytes receive_buffer() { return receive_buffer_; }
+    dns::Bytes receive_buffer() { return {receive_buffer_.get(), receive_size}; }
 
-    dns::Bytes plain_buffer() { return plain_buffer_; }
+    dns::Bytes plain_buffer() { return {plain_buffer_.get(), plain_size}; }
 
     std::vector<std::uint8_t>& send_buffer() { return send_buffer_; }
 
@@ -95,6 +95,10 @@ public:
     std::unique_ptr<Alarm> make_alarm(std::function<void()> on_due) override;
 
 private:
+    static constexpr std::size_t receive_size = 64 * 1024;
+    /// What one receive decrypts to, and one more record, so that the last always has room.
+    static constexpr std::size_t plain_size = receive_size + 32 * 1024;
+
     void take_turn();
     std::optional<policy::TimePoint> pause_end();
     bool expects_more() const;
@@ -111,12 +115,14 @@ private:
     policy::TimePoint now_;
     bool is_mark_posted_ = false;
     std::size_t messages_ = 0;    // in this turn
-    std::size_t lone_turns_ = 0;  // the last ones, which had one message at most
+    std::size_t lone_turns_ = 0;  // the last ones, which had one thing to do
     std::optional<policy::BatchDelay> batch_delay_;
     std::optional<policy::TimePoint> batch_pause_end_;
     policy::TimePoint held_until_;
-    std::vector<std::uint8_t> receive_buffer_;
-    std::vector<std::uint8_t> plain_buffer_;
+    // NOLINTBEGIN(modernize-avoid-c-arrays): left uninitialized, what is not used takes no memory
+    std::unique_ptr<std::uint8_t[]> receive_buffer_;
+    std::unique_ptr<std::uint8_t[]> plain_buffer_;
+    // NOLINTEND(modernize-avoid-c-arrays)
     std::vector<std::uint8_t> send_buffer_;
     DatagramBuffers datagrams_;
     std::vector<std::uint16_t> random_;

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -167,9 +168,10 @@ void FrameConnection::close_in_haste() {
     if (state_ == State::closing && unsent_.empty()) {
         boost::system::error_code ignored;
         socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
-        const dns::Bytes room = loop_.receive_buffer();
+        // What is left unread would turn the end into RST, which overtakes what is under way. The
+        // loop's buffers may be in use further up.
+        std::array<std::uint8_t, 4096> room;
         while (::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT) > 0) {
-            // What is left unread would turn the end into RST, which overtakes what is under way.
         }
         destroy();
     }

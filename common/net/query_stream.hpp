@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/net/connection_race.hpp"
+#include "common/policy/connection_end.hpp"
 #include "common/policy/path_watch.hpp"
 #include "common/policy/pending_queries.hpp"
 

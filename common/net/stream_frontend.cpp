@@ -117,9 +117,10 @@ void StreamFrontend::stop() {
 void StreamFrontend::stop_in_haste() {
     listeners_.clear();
     while (const auto id = clients_.front(all)) {
-        const auto connection = std::move(clients_.at(*id).connection);
+        const std::shared_ptr<ClientConnection> connection = std::move(clients_.at(*id).connection);
         clients_.remove(*id);  // first: the last one's end is told from within
         connection->close_in_haste();
+        loop_.destroy_later(connection);
     }
 }
 

@@ -12,6 +12,8 @@ using std::chrono::seconds;
 constexpr milliseconds min_pause{36};
 constexpr milliseconds min_silent_pause{20};
 constexpr milliseconds min_refused_pause{10};
+constexpr milliseconds min_restart_pause{4};
+constexpr milliseconds restart_time{1000};    // from the word to the end, and to the next begin
 constexpr std::size_t max_refused_dials = 4;  // more are not under way where each is refused
 constexpr milliseconds first_margin{65};
 constexpr milliseconds pause_unknown{150};  // of an upstream that never answered
@@ -42,7 +44,10 @@ Duration DialRace::pause(const Memory& memory, const Candidate& candidate) {
     }
     Duration pause =
         is_known ? std::max<Duration>(min_pause, memory.rtt + memory.rtt / 8) : pause_unknown;
-    if (memory.is_refusing && candidate.connecting < max_refused_dials) {
+    const bool is_restarting = memory.dialed_at < memory.back_by;
+    if (memory.is_refusing && is_restarting && is_known && candidate.connecting < max_dials) {
+        pause = std::clamp<Duration>(memory.rtt / 8, min_restart_pause, min_pause);
+    } else if (memory.is_refusing && candidate.connecting < max_refused_dials) {
         pause = is_known ? std::clamp<Duration>(memory.rtt / 4, min_refused_pause, min_pause)
                          : Duration(min_pause);
     } else if (is_known && candidate.connecting == 1) {
@@ -104,6 +109,10 @@ void DialRace::failed(std::size_t upstream, TimePoint now, bool is_refused) {
     Memory& it = memories_[upstream];
     it.is_refusing = is_refused;
     it.failing_since = it.failing_since.value_or(now);
+}
+
+void DialRace::is_about_to_end(std::size_t upstream, TimePoint now) {
+    memories_[upstream].back_by = now + restart_time;
 }
 
 void DialRace::opened(std::size_t upstream, const Measure& measure) {

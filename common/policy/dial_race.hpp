@@ -27,7 +27,7 @@ namespace dotpair::policy {
 /// older one. Thread: the worker that owns it. Nothing is allocated after construction.
 class DialRace {
 public:
-    static constexpr std::size_t max_dials = 6;
+    static constexpr std::size_t max_dials = 8;
 
     explicit DialRace(std::size_t upstreams) : memories_(upstreams) {}
 
@@ -50,6 +50,10 @@ public:
     void dialed(std::size_t upstream, bool is_first, TimePoint now, double jitter);
     /// `is_refused`: it said so itself, within a round trip.
     void failed(std::size_t upstream, TimePoint now, bool is_refused = false);
+
+    /// It has said that it is about to end. Where it refuses next it most likely restarts, and will
+    /// be back in a moment.
+    void is_about_to_end(std::size_t upstream, TimePoint now);
 
     struct Measure {
         Duration rtt{};
@@ -96,6 +100,7 @@ private:
         Duration rtt{};
         Duration took{};
         bool is_refusing = false;
+        TimePoint back_by{};  // if it restarts
         TimePoint raced_since{};
         TimePoint dialed_at{};
         double jitter = 0;

@@ -53,6 +53,9 @@ public:
         return peers_[peer].doubted_until > now;
     }
 
+    /// It has not worked since it failed last.
+    bool is_failing(std::size_t peer) const { return peers_[peer].failures > 0; }
+
     bool is_left_alone(std::size_t peer, TimePoint now) const {
         return peers_[peer].retry_at > now;
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A DoT server that misbehaves on command, and the resolver of the lab: names of harness.generator.
 
-    dot_server.py CONFIG        a JSON object of: udp: [ADDRESS, PORT]; tls: [ADDRESS, PORT];
+    dot_server.py CONFIG        a JSON object of: udp, tcp, tls: [ADDRESS, PORT];
                                 certificates: {NAME: [CERT FILE, KEY FILE]}, the first is presented
 On its input one JSON object a line; all but `do` stays until it is changed:
     close_after: [LOW, HIGH]    ends each connection after so many answers, by chance
@@ -9,6 +9,7 @@ On its input one JSON object a line; all but `do` stays until it is changed:
     garbage: RATE               answers so many of the queries by garbage, which is no right answer to anything
     slow: [SHARE, SECONDS]      answers so many of the names so much later
     mute: true                  takes queries and answers none
+    swallow: RATE               the same with so many of them, by chance
     tarpit: true                takes TCP connections and says nothing on new ones
     reads: false                leaves in its sockets what comes
     do: "reset" | "close"       all connections there are
@@ -64,7 +65,7 @@ class Behaviour:
     def __init__(self, config):
         self.chance = random.Random(config.get("seed", 1))
         self.close_after, self.close_by, self.garbage, self.slow = None, "close", 0, None
-        self.mute, self.tarpit, self.reads = False, False, True
+        self.mute, self.tarpit, self.reads, self.swallow = False, False, True, 0
         self.first_octet = FIRST_OCTET
         self.kinds = garbage_kinds(self.chance)
         self.certificates = config.get("certificates", {})
@@ -85,7 +86,7 @@ class Behaviour:
     def answer_to(self, query):
         """(message, seconds until it leaves); the message is None where there is none."""
         self.counts["queries"] += 1
-        if self.mute:
+        if self.mute or (self.swallow and self.chance.random() < self.swallow):
             return None, 0
         answer = right_answer(query, self.first_octet)
         if self.garbage and self.chance.random() < self.garbage:
@@ -129,7 +130,8 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self.behaviour.connections.add(self)
         self.behaviour.counts["connections"] += 1
-        self.behaviour.counts["resumed"] += transport.get_extra_info("ssl_object").session_reused
+        tls = transport.get_extra_info("ssl_object")
+        self.behaviour.counts["resumed"] += tls.session_reused if tls else 0
         self.heed_reading()
 
     def heed_reading(self):
@@ -186,7 +188,7 @@ class Datagrams(asyncio.DatagramProtocol):
             asyncio.get_running_loop().call_later(delay, self.transport.sendto, answer, source)
 
 
-async def accept(listener, behaviour):
+async def accept(listener, behaviour, context_of):
     loop = asyncio.get_running_loop()
     held, tasks = [], set()
     while True:
@@ -195,15 +197,15 @@ async def accept(listener, behaviour):
         if behaviour.tarpit:
             held.append(stream)
             continue
-        task = loop.create_task(serve(stream, behaviour))
+        task = loop.create_task(serve(stream, behaviour, context_of(behaviour)))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
 
-async def serve(stream, behaviour):
+async def serve(stream, behaviour, context):
+    only_tls = {"ssl": context, "ssl_shutdown_timeout": 2} if context else {}
     try:
-        await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: Connection(behaviour), stream, ssl=behaviour.context, ssl_shutdown_timeout=2)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(behaviour), stream, **only_tls)
     except OSError:
         stream.close()  # the handshake failed
 
@@ -221,7 +223,9 @@ async def main(config):
     behaviour = Behaviour(config)
     if "udp" in config:
         await loop.create_datagram_endpoint(lambda: Datagrams(behaviour), tuple(config["udp"]))
-    acceptor = loop.create_task(accept(listen(*config["tls"]), behaviour)) if "tls" in config else None
+    contexts = {"tcp": lambda _: None, "tls": lambda behaviour: behaviour.context}
+    acceptors = [loop.create_task(accept(listen(*config[kind]), behaviour, context_of))
+                 for kind, context_of in contexts.items() if kind in config]
     print("ready", flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         if line.strip() == "stats":
@@ -229,7 +233,7 @@ async def main(config):
             continue
         behaviour.obey(json.loads(line))
         print("ok", flush=True)
-    if acceptor:
+    for acceptor in acceptors:
         acceptor.cancel()
 
 

@@ -116,10 +116,10 @@ class RealServer:
     """A DoT server in front of the lab's resolver; it can go and come back on the same port. `activated`:
     its listening socket is held for it, and two may share that for a while."""
 
-    def __init__(self, template, place, address, certificate, backend_port, ticket_keys, activated=False):
+    def __init__(self, template, place, address, certificate, backend, ticket_keys, activated=False, options=""):
         self.template, self.place = template, place
         self.address, self.port, self.certificate = address, free_port(), certificate
-        self._backend, self._ticket_keys = backend_port, ticket_keys
+        self._backend, self._ticket_keys, self._options = backend, ticket_keys, options
         self._listener = None
         if activated:
             with place.entered():
@@ -132,8 +132,8 @@ class RealServer:
         """Until it listens."""
         with self.place.entered():
             self.process = self.template.start(
-                self._listener, address=self.address, tls_port=self.port, backend=self._backend, certificate=self.certificate.file,
-                key=self.certificate.key, ticket_keys=self._ticket_keys)
+                self._listener, address=self.address, tls_port=self.port, backend=self._backend.port, backend_address=self._backend.address, certificate=self.certificate.file,
+                key=self.certificate.key, ticket_keys=self._ticket_keys, options=self._options)
 
         def is_ready():
             assert self.process.is_running(), f"{self.template.title} ended:\n{self.process.tail()}"

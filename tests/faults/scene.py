@@ -19,6 +19,7 @@ from load import PATIENCE, RATE, Load
 from products import RealServer, RunningClient, read_template
 
 SERVER_ADDRESSES = ("198.51.100.2", "198.51.100.3")
+RESOLVER_ADDRESS = "198.51.100.5"
 VOID_ADDRESS = "198.51.100.9"  # nobody has it
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,18 +38,26 @@ class Secrets:
 
 
 class ScriptedServer:
-    """dot_server.py in a process of its own; with `address` a DoT server, else the resolver alone."""
+    """dot_server.py in a process of its own; with `address` a DoT server, else a resolver alone, by UDP or by
+    what `transports` says. It can go and come back on the same port."""
 
-    def __init__(self, place, secrets, address=None):
-        self.address, self.port, self.certificate = address, free_port(), secrets.right
+    def __init__(self, place, secrets, address=None, transports=("udp",), at=LOOPBACK):
+        self.address, self.port, self.certificate = address or at, free_port(), secrets.right
+        self._place = place
         config = {"certificates": {name: [one.file, one.key] for name, one in
                                    (("right", secrets.right), ("wrong", secrets.wrong))}}
-        config["tls" if address else "udp"] = [address or LOOPBACK, self.port]
-        path = write(temporary_directory("dot-server"), "config.json", json.dumps(config))
-        with place.entered():
-            self.process = Process([sys.executable, os.path.join(HERE, "dot_server.py"), path], takes_input=True,
-                                   env={"PYTHONPATH": os.pathsep.join(sys.path)})
+        config.update({kind: [self.address, self.port] for kind in (("tls",) if address else transports)})
+        self._config = write(temporary_directory("dot-server"), "config.json", json.dumps(config))
+        self.start()
+
+    def start(self):
+        with self._place.entered():
+            self.process = Process([sys.executable, os.path.join(HERE, "dot_server.py"), self._config],
+                                   takes_input=True, env={"PYTHONPATH": os.pathsep.join(sys.path)})
         self.process.wait_for_line("^ready$")
+
+    def kill(self):
+        self.process.kill()
 
     def order(self, **behaviour):
         answer = self.process.ask(json.dumps(behaviour))
@@ -86,6 +95,7 @@ class Scene:
             self._stack = stack
             self.lab = stack.enter_context(Lab(self.round_trip, captures=False))
             self.lab.server.ip("address", "add", SERVER_ADDRESSES[1] + "/24", "dev", DEVICE)
+            self.lab.client.ip("address", "add", RESOLVER_ADDRESS + "/24", "dev", DEVICE)
             for end in self.lab.ends:
                 for name, value in self.template.sysctl.items():
                     end.set_option(name, value)
@@ -105,9 +115,23 @@ class Scene:
         return min(seconds, 3) if self.quick else seconds
 
     def real_server(self, number=0, **changes):
-        settings = {"certificate": self.secrets.right, **changes}
+        settings = {"certificate": self.secrets.right, "backend": self.resolver, **changes}
         return self._keep(RealServer(self.server_template, self.lab.server, SERVER_ADDRESSES[number],
-                                     backend_port=self.resolver.port, ticket_keys=self.secrets.ticket_keys, **settings))
+                                     ticket_keys=self.secrets.ticket_keys, **settings))
+
+    def backend(self, *transports, is_far=False):
+        """A resolver beside that of the lab; far, it is a host at the other end of the link."""
+        place, address = (self.lab.client, RESOLVER_ADDRESS) if is_far else (self.lab.server, LOOPBACK)
+        return self._keep(ScriptedServer(place, self.secrets, transports=transports, at=address))
+
+    @contextlib.contextmanager
+    def far_backend_gone(self):
+        """What goes to it or comes from it vanishes; its sockets are as they were."""
+        self.lab.set_gone(RESOLVER_ADDRESS)
+        try:
+            yield
+        finally:
+            self.lab.set_gone(RESOLVER_ADDRESS, False)
 
     def scripted_server(self, number=0, **behaviour):
         server = self._keep(ScriptedServer(self.lab.server, self.secrets, SERVER_ADDRESSES[number]))

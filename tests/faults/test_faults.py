@@ -3,6 +3,7 @@
 
 import os
 import sys
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -100,6 +101,37 @@ class Accounting(unittest.TestCase):
             server.start()
 
         self.check(server, at=[restart])
+
+    def check_backend(self, transport, do, **where):
+        """`do` is given the resolver, behind a server that asks it so."""
+        backend = self.scene.backend("udp", "tcp", **where)
+        options = f"--query-timeout {PATIENCE}s --backend-transport {transport}"
+        self.check(self.scene.real_server(backend=backend, options=options), at=[lambda: do(backend)] * 2)
+
+    @staticmethod
+    def restart(backend):
+        backend.kill()
+        time.sleep(0.2)
+        backend.start()
+
+    def vanish(self, _backend):
+        with self.scene.far_backend_gone():
+            time.sleep(0.5)
+
+    def test_a_resolver_that_is_killed_and_comes_back(self):
+        self.check_backend("auto", self.restart)
+
+    def test_a_resolver_by_tcp_that_is_killed_and_comes_back(self):
+        self.check_backend("tcp", self.restart)
+
+    def test_a_resolver_that_vanishes_for_a_while(self):
+        self.check_backend("auto", self.vanish, is_far=True)
+
+    def test_a_resolver_by_tcp_that_vanishes_for_a_while(self):
+        self.check_backend("tcp", self.vanish, is_far=True)
+
+    def test_a_resolver_that_resets_its_connections(self):
+        self.check_backend("tcp", lambda backend: backend.order(do="reset"))
 
 
 if __name__ == "__main__":

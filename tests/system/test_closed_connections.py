@@ -126,7 +126,8 @@ class Trust(unittest.TestCase):
         certificate = Authority().issue("dns.test")
         server = LaxTlsServer(certificate, resets_at=b"resets", leaves_after=b"parts")
         self.addCleanup(server.stop)
-        client = Client(f"{LOOPBACK}@{server.port},pin={certificate.pin}", workers=1, query_timeout="500ms")
+        client = Client(f"{LOOPBACK}@{server.port},pin={certificate.pin}", workers=1, query_timeout="500ms",
+                        connections_per_upstream=1)
         self.addCleanup(client.stop)
 
         def ask(name):

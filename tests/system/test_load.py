@@ -56,6 +56,15 @@ class OneConnectionPair(WithHosts):
         self.assertEqual(load.answered, QUERIES)
         self.assertLess(load.again, QUERIES // 1000)
 
+    def test_queries_that_gather_each_get_their_own_answer_P35_P37(self):
+        gathering = {"batch_delay": "auto"}
+        pair = self.start(client_options=gathering, server_options=gathering)
+        load = Load(pair.port, QUERIES // 5, HOSTS, window=64)
+        load.run()
+        self.assertEqual(load.wrong[:5], [])
+        self.assertEqual(load.answered, QUERIES // 5)
+        self.assertLess(load.again, QUERIES // 1000)
+
     def test_dnsperf_completes_every_query(self):
         pair = self.start()
         queries = write(temporary_directory("dnsperf"), "queries",

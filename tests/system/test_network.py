@@ -219,7 +219,7 @@ class InFlight(WithChanges):
         self.assertEqual(len(self.held), 1)
 
     def test_the_old_connection_ends_when_the_fresh_one_has_taken_over_what_it_was_asked(self):
-        self.start(query_timeout="60s")
+        self.start(query_timeout="60s", hedge_after="0s")
         app = self.app()
         app.send(HELD)
         self.wait_for_held(1)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Which upstream is asked, and what becomes of queries that the one that was asked does not answer."""
 
+import time
 import unittest
 
 from harness import wire
 from harness.cases import answer_at_once
 from harness.certificates import Authority
-from harness.exchange import ask_udp, exchange_udp
-from harness.fake_backend import FakeBackend, first_label, simple_answer
+from harness.exchange import ask_udp, exchange_udp, udp_socket
+from harness.fake_backend import FakeBackend, first_label, later, simple_answer
 from harness.ports import LOOPBACK
 from harness.processes import wait_until
 from harness.programs import Client
@@ -88,6 +89,21 @@ class Hedging(WithUpstreams):
         is_mute.append(True)
         self.assertEqual(self.ask("slow.test"), wire.NOERROR)
         self.assertEqual(self.times_asked(b"slow"), [2])
+
+
+    def test_a_resolver_that_is_slow_with_everything_is_waited_for(self):
+        """And not asked once more over one fresh connection after the other."""
+        self.start(lambda request: later(1.5, answer_at_once, request), hedge_after="200ms", query_timeout="30s")
+        with udp_socket(self.port) as end:
+            end.settimeout(40)
+            for number in range(100):
+                end.send(wire.query(f"n{number}.test", 1, number))
+                time.sleep(0.03)
+            answers = [end.recv(4096) for _ in range(100)]
+        self.assertEqual({wire.identifier(answer) for answer in answers}, set(range(100)))
+        self.assertEqual({wire.rcode(answer) for answer in answers}, {wire.NOERROR})
+        self.assertLessEqual(self.backends[0].connections, 4)
+        self.assertLessEqual(len(self.backends[0].requests), 200)
 
 
 class SpoiledAnswers(WithUpstreams):

@@ -58,7 +58,7 @@ class FakeBackend:
     certificate its TCP side is a DoT server; `ends` then tells, by the address they came from, when
     connections ended and whether with a close_notify."""
 
-    def __init__(self, handler, port=None, certificate=None, address=LOOPBACK):
+    def __init__(self, handler, port=None, certificate=None, address=LOOPBACK, tcp=True):
         self.port = port or free_port()
         self.requests = []
         self.ends = {}  # {source: (time.monotonic(), is_orderly)}
@@ -75,8 +75,8 @@ class FakeBackend:
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.udp.bind((address, self.port))
-        self._listener = socket.create_server((address, self.port), backlog=64)
-        for work in (self._serve_udp, self._accept):
+        self._listener = socket.create_server((address, self.port), backlog=64) if tcp else None
+        for work in (self._serve_udp, self._accept) if tcp else (self._serve_udp,):
             threading.Thread(target=work, daemon=True).start()
 
     @property
@@ -162,7 +162,7 @@ class FakeBackend:
 
     def stop(self):
         self._closed = True
-        for end in [self.udp, self._listener] + self._streams:
+        for end in filter(None, [self.udp, self._listener, *self._streams]):
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:

@@ -338,6 +338,65 @@ TEST_CASE("Attempts stay bounded, and end with the last who waits", "[unit][clie
     CHECK(world.steps - steps < 100);  // nothing turns in circles while nobody asks
 }
 
+namespace {
+
+constexpr auto round_trip = 35ms;
+
+}  // namespace
+
+TEST_CASE("A server that refused is found at once when it is back", "[unit][client]") {
+    World world(1, 1, policy::UpstreamPolicy::failover);
+    world.upstreams[0].round_trip = round_trip;
+    world.ask();
+    world.pass(1s);
+    world.upstreams[0].mood = Mood::refusing;
+    world.kill_all(0, policy::ConnectionEnd::orderly);
+    const unsigned number = world.ask();
+    world.pass(1s);
+    const std::size_t dials = world.dials();
+    CHECK(dials <= 110);
+    world.upstreams[0].mood = Mood::well;
+    world.pass(1s);
+    REQUIRE(world.answered.contains(number));
+    CHECK(world.answered[number] <= 1s + 2 * round_trip + 12ms);
+    CHECK(world.dials() <= dials + 5);
+}
+
+TEST_CASE("A path that fell silent is found soon when it is back", "[unit][client]") {
+    World world(1, 1, policy::UpstreamPolicy::failover);
+    world.upstreams[0].round_trip = round_trip;
+    world.ask();
+    world.pass(1s);
+    world.upstreams[0].mood = Mood::silent;
+    unsigned number = 0;
+    for (int query = 0; query < 100; ++query) {
+        number = world.ask();
+        world.pass(100ms);
+    }
+    world.upstreams[0].mood = Mood::well;
+    world.pass(1s);
+    REQUIRE(world.answered.contains(number));
+    CHECK(world.answered[number] <= 100ms + 3 * round_trip + 23ms);
+}
+
+TEST_CASE("An upstream that ends its connections by habit costs no answer", "[unit][client]") {
+    const unsigned seed = GENERATE(range(0U, 10U));
+    CAPTURE(seed);
+    World world(seed, 1, policy::UpstreamPolicy::failover);
+    world.upstreams[0].round_trip = round_trip;
+    world.upstreams[0].mood = Mood::closing;  // after 1 to 20 answers
+    constexpr int count = 2000;
+    for (int query = 0; query < count; ++query) {
+        world.ask();
+        world.pass(5ms);
+    }
+    world.pass(timeout);
+    CHECK(world.failed.empty());
+    CHECK(std::ranges::count_if(world.answered, [](const auto& it) {
+              return it.second > 5 * round_trip;
+          }) <= count / 50);
+}
+
 TEST_CASE("Answers that the network lost are asked for over another connection", "[unit][client]") {
     World world(1, 1, policy::UpstreamPolicy::failover);
     const auto ask_for_a_second = [&world](bool loses) {

@@ -4,6 +4,10 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/net/connection_fixture.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <map>
 
 using namespace dotpair;
@@ -63,7 +67,12 @@ struct Keeper final : net::StreamFrontend::Handler {
 template <typename Handler>
 class Server {
 public:
-    explicit Server(bool shared, std::size_t room, std::size_t per_address = 100)
+    explicit Server(
+        bool shared,
+        std::size_t room,
+        std::size_t per_address = 100,
+        const net::PassedListeners& passed = {}
+    )
         : limits_(shared ? room : 100, per_address) {
         settings_.connection = test::patient_settings();
         settings_.connection.counters = &counters_;
@@ -74,7 +83,7 @@ public:
             frontend = std::make_unique<net::StreamFrontend>(
                 thread.loop, handler, settings_, nullptr, &limits_
             );
-            frontend->listen(at_, false);
+            frontend->listen(at_, false, passed);
             frontend->start();
         });
     }
@@ -207,4 +216,43 @@ TEST_CASE("An address that has all its own gets no other's room (P-38, P-47)", "
     CHECK(third->read_all().empty());
     CHECK(server.talker.events.wait_for("refused"));
     CHECK(server.frontend->counters().displaced.value() == 0);
+}
+
+TEST_CASE("Who has connected is served, though the listener is about to close", "[unit][net]") {
+    Server<Keeper> server(false, 10);
+    std::unique_ptr<test::StreamPeer> peer;
+    server.thread.call([&] {
+        peer = server.connect();  // as far as the kernel goes: the loop is here
+        CHECK_FALSE(server.frontend->stop_accepting([] {}));
+    });
+    peer->send(frame_of(test::query().octets()));
+    CHECK(server.talker.events.wait_for("query"));
+}
+
+TEST_CASE("Who stops accepting from a shared socket hears when nobody else does", "[unit][net]") {
+    const int held = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    auto* const address = reinterpret_cast<sockaddr*>(&at);
+    REQUIRE(::bind(held, address, size) == 0);
+    REQUIRE(::listen(held, 8) == 0);
+    REQUIRE(::getsockname(held, address, &size) == 0);
+    net::PassedListeners passed;
+    passed.streams = {::dup(held)};
+    Server<Keeper> server(false, 10, 100, passed);
+
+    test::StreamPeer served(test::tcp_connect(ntohs(at.sin_port), 4096), std::nullopt);
+    REQUIRE(server.talker.events.wait_for("open 1"));
+    const bool others_may = server.thread.call([&] {
+        return server.frontend->stop_accepting([&] { server.talker.events.add("neglected"); });
+    });
+    CHECK(others_may);
+    const test::StreamPeer waits(test::tcp_connect(ntohs(at.sin_port), 4096), std::nullopt);
+    CHECK(server.talker.events.wait_for("neglected"));
+    CHECK(server.talker.events.count("open 2") == 0);
+    served.send(frame_of(test::query().octets()));
+    CHECK(server.talker.events.wait_for("query"));
+    ::close(held);
 }

@@ -122,6 +122,31 @@ TEST_CASE("DialRace dials often who refuses, and a few at a time", "[unit][polic
     CHECK(dials <= 51);
 }
 
+TEST_CASE(
+    "DialRace dials oftener still who has said that it ends, for a moment", "[unit][policy]"
+) {
+    Racing racing(1);
+    racing.race.opened(0, {40ms, 80ms});
+    racing.race.is_about_to_end(0, start);
+    REQUIRE(racing.at(0ms) == Dialed{0});
+    racing.fail(0, 40ms, true);
+    std::size_t dials = 0;
+    std::size_t later = 0;
+    for (auto after = 40ms; after < 2010ms; after += 1ms) {
+        (after < 1010ms ? dials : later) += racing.at(after).size();
+        auto& connecting = racing.candidates[0].connecting;
+        CHECK(connecting <= DialRace::max_dials);
+        if (connecting == DialRace::max_dials || (after >= 1010ms && connecting == 4)) {
+            --connecting;  // refused, a round trip after it was dialed
+            racing.race.failed(0, start + after, true);
+        }
+        connecting = after == 1010ms ? 3 : connecting;
+    }
+    CHECK(dials >= 180);
+    CHECK(dials <= 200);
+    CHECK(later <= 101);
+}
+
 TEST_CASE("DialRace learns how long dialing takes where nothing disturbs it", "[unit][policy]") {
     DialRace race(1);
     race.opened(0, {40ms, 1500ms, false});
