@@ -70,29 +70,12 @@ UpstreamPool::UpstreamPool(
     settings_.counters = &counters_.connections;
     for (const net::UpstreamAddress& address : config.upstreams) {
         const net::TlsIdentity identity = identity_of(address, config);
-        upstreams_.push_back(
-            {address,
-             label_of(address),
-             identity.is_known(),
-             net::TlsClientContext(
-                 identity,
-                 kept.tickets ? kept.tickets->shelf_of(identity, address.endpoint) : nullptr
-             ),
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {},
-             {}}
-        );
+        Upstream& upstream = upstreams_.emplace_back(net::TlsClientContext(
+            identity, kept.tickets ? kept.tickets->shelf_of(identity, address.endpoint) : nullptr
+        ));
+        upstream.address = address;
+        upstream.label = label_of(address);
+        upstream.is_known = identity.is_known();
         const std::size_t index = upstreams_.size() - 1;
         if (address.is_host && hosts_.endpoints(index, 0).empty()) {
             selector_.withhold(index);

@@ -115,6 +115,8 @@ private:
     static const char* name_of(net::EarlyData fate);
 
     struct Upstream {
+        explicit Upstream(net::TlsClientContext context) : tls(std::move(context)) {}
+
         net::UpstreamAddress address;
         std::string label;      // "192.0.2.1@853#name", for logs
         bool is_known = false;  // there is something that it can prove

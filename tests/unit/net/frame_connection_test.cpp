@@ -99,6 +99,11 @@ TEST_CASE("What surely arrives together shares a record", "[unit][net]") {
     REQUIRE(link.peer.read_messages(50).size() == 50);
     CHECK(link.peer.records() == 1);
     CHECK(link.counters.records_out.value() == 1);
+
+    link.write({std::string(20000, 'l')});
+    REQUIRE(link.peer.read_messages(51).back().size() == 20000);
+    CHECK(link.peer.records() == 3);
+    CHECK(link.counters.records_out.value() == 3);
 }
 
 TEST_CASE("A burst begins in records that are read as their segments come", "[unit][net]") {
