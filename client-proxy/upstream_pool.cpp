@@ -101,13 +101,13 @@ bool UpstreamPool::write(QueryId query) {
         return true;
     }
     const policy::Company company = relay_.company(query);
-    const bool may_move = !relay_.was_written(query) && !relay_.is_signed(query) &&
-                          !policy::is_suspect(company);  // others can take it as well
-    for (Connection& connection : connections_) {
-        if (connection.can_take(company) && !(may_move && leaves_to_another(connection)) &&
-            write_on(connection, query)) {
-            look_for_better(connection);  // it may move
-            return true;
+    for (const bool spreads : {true, false}) {
+        for (Connection& connection : connections_) {
+            if (connection.can_take(company) && !(spreads && leaves_to_another(connection)) &&
+                write_on(connection, query)) {
+                look_for_better(connection);  // it may move
+                return true;
+            }
         }
     }
     return write_on_leaving(query);
@@ -256,8 +256,8 @@ bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     if (from.suspects) {
         from.suspects->answered();
     }
-    learn_from_copies(match.query, from);
     const std::uint32_t number = from.number;
+    learn_from_copies(match.query, number);
     const QueryRelay::Written first = relay_.copies(match.query).front();
     take_back_others(match.query, number);
     handler_.on_answer(match.query, answer);

@@ -296,7 +296,7 @@ private:
     bool has_other(const Connection& than) const;
     bool leaves_to_another(const Connection& connection);
     bool write_copy(const Connection& beside, QueryId query);
-    void learn_from_copies(QueryId query, const Connection& answered);
+    void learn_from_copies(QueryId query, std::uint32_t answered_by);
 
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
