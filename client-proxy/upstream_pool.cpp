@@ -189,7 +189,7 @@ bool UpstreamPool::is_anybody_waiting() const {
 
 void UpstreamPool::on_connected(net::QueryStream& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
-    if (!upstream.sends_garbage) {
+    if (!upstream.owes_an_answer) {
         selector_.worked(connection.peer());
     }
     hosts_.worked(connection.peer(), connection.endpoint());
@@ -230,11 +230,11 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
             relay_.stop_waiting(query);  // what early data brought here
         }
         write_waiting();
+        write_hedges();
         if (is_shared) {
             close_losers(peer);
         }
         keep_spare(peer);
-        write_hedges();
         retire_outdated();
         retire_leaving();
     }

@@ -140,7 +140,7 @@ private:
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
-        bool sends_garbage = false;  // until it answers
+        bool owes_an_answer = false;  // until it answers
         policy::TimePoint stalled_at{};
     };
 
@@ -187,11 +187,6 @@ private:
                    stream->can_take_query() &&
                    (!suspects || suspects->admits(company, stream->ids().pending_count()));
         }
-    };
-
-    struct Hedge {
-        QueryId query;
-        std::uint32_t asked = 0;  // connection
     };
 
     bool write(QueryId query);
@@ -310,11 +305,12 @@ private:
     void make_way(QueryId query);
     bool may_be_spoiled(const Connection& asked, QueryId query);
     void note_overtaken(const QueryRelay::Written& first, std::uint32_t by);
-    void hedge(QueryId query, std::uint32_t asked);
+    void hedge(QueryId query);
+    bool is_asked(QueryId query, std::size_t upstream);
     bool may_hedge(QueryId query);
-    bool write_hedge(QueryId query, std::uint32_t asked);
+    bool write_hedge(QueryId query);
     void write_hedges();
-    void dial_another(std::size_t than);
+    void dial_another(const std::function<bool(std::size_t)>& is_left_out);
     void keep_warm(std::size_t upstream, bool was_of_use);
     bool has_useful_connection(std::size_t upstream) const;
 
@@ -371,7 +367,7 @@ private:
     policy::TimePoint suspects_at_{};
     std::unique_ptr<policy::Timekeeper::Alarm> race_timer_;
     std::unique_ptr<policy::Timekeeper::Alarm> path_timer_;
-    std::vector<Hedge> hedges_waiting_;  // for a connection to another upstream
+    std::vector<QueryId> hedges_waiting_;  // for a connection to another upstream
     double hedge_credit_ = 8;
     std::unique_ptr<policy::Timekeeper::Alarm> slow_timer_;
     std::unique_ptr<policy::Timekeeper::Alarm> tidy_;

@@ -22,6 +22,7 @@ std::size_t UpstreamPool::network_changed() {
         upstream.bursty_until = {};
         upstream.lost_answers = {};
         upstream.stalled_at = policy::TimePoint::min();
+        upstream.owes_an_answer = false;
         upstream.last_error.clear();
         upstream.unproven_at = policy::TimePoint::min();
     }

@@ -38,7 +38,7 @@ void UpstreamPool::close_followers() {
 /// Nobody waits any more: what is still being dialed may go, but for a preferred upstream's, and
 /// spares.
 void UpstreamPool::close_losers(std::size_t winner) {
-    if (relay_.first_waiting()) {
+    if (relay_.first_waiting() || !hedges_waiting_.empty()) {
         return;
     }
     const auto rank_of = [this](std::size_t peer) {
