@@ -368,7 +368,7 @@ private:
     std::unique_ptr<policy::Timekeeper::Alarm> race_timer_;
     std::unique_ptr<policy::Timekeeper::Alarm> path_timer_;
     std::vector<QueryId> hedges_waiting_;  // for a connection to another upstream
-    double hedge_credit_ = 8;
+    double hedge_credit_ = 32;
     std::unique_ptr<policy::Timekeeper::Alarm> slow_timer_;
     std::unique_ptr<policy::Timekeeper::Alarm> tidy_;
     PoolCounters counters_;

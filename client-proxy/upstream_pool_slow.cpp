@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t silent_queries = 3;  // in a row, and nothing answered: it is not the names
 constexpr std::size_t max_hedges_waiting = 64;
 constexpr std::chrono::seconds warm_pause{1};  // between dials that serve nobody
-constexpr double hedges_per_query = 0.1;
-constexpr double max_hedge_credit = 32;
+constexpr double hedges_per_query = 0.2;
+constexpr double max_hedge_credit = 64;
 
 }  // namespace
 
@@ -37,8 +37,8 @@ void UpstreamPool::look_at_slow_queries() {
         }
         relay_.watch_no_more(*query);
         look_at_slow(*query);
-        // Whoever is asked next may be slow as well.
-        if (upstreams_.size() > 2 && relay_.is_known(*query)) {
+        // It may have waited just now, and whoever is asked next may be slow as well.
+        if (upstreams_.size() > 1 && relay_.is_known(*query)) {
             relay_.watch_for_answer(*query, loop_.now());
         }
     }
