@@ -90,7 +90,8 @@ public:
     };
 
     /// A query whose path is in doubt goes out a second time, elsewhere: the first answer counts.
-    static constexpr std::size_t max_copies = 2;
+    /// A third one goes to a third upstream, when two are slow.
+    static constexpr std::size_t max_copies = 3;
 
     /// Where the query is in flight, the oldest copy first. Valid until the next call.
     std::span<const Written> copies(QueryId query);
@@ -202,8 +203,11 @@ public:
     void wait(QueryId query) { queries_.enqueue(queue_of(query), query); }
 
     /// For queries whose answer may take too long, first come first served. False for those that
-    /// nothing could be done about.
-    bool watch_for_answer(QueryId query);
+    /// nothing could be done about. REQUIRES: `now` never goes back.
+    bool watch_for_answer(QueryId query, policy::TimePoint now);
+
+    /// REQUIRES: it is watched.
+    policy::TimePoint watched_since(QueryId query) { return queries_.at(query).watched_since; }
 
     void watch_no_more(QueryId query) { queries_.dequeue(watched, query); }
 
@@ -243,6 +247,7 @@ private:
         std::vector<std::uint8_t> message;  // as edited for the upstream, the app's ID in it
         std::uint64_t question_hash = 0;
         std::array<Written, max_copies> copies;
+        policy::TimePoint watched_since{};
         std::uint8_t copy_count = 0;
         std::uint8_t writes = 0;
         std::uint8_t losses = 0;

@@ -51,17 +51,19 @@ policy::Company QueryRelay::company(QueryId id) {
     return policy::company_after(queries_.at(id).losses);
 }
 
-bool QueryRelay::watch_for_answer(QueryId id) {
-    const bool is_repeatable_one = is_repeatable(queries_.at(id));
-    if (is_repeatable_one) {
-        queries_.enqueue(watched, id);
+bool QueryRelay::watch_for_answer(QueryId id, policy::TimePoint now) {
+    Query& query = queries_.at(id);
+    if (!is_repeatable(query)) {
+        return false;
     }
-    return is_repeatable_one;
+    query.watched_since = now;
+    queries_.enqueue(watched, id);
+    return true;
 }
 
 bool QueryRelay::is_asked_twice(QueryId id) {
     const auto all = copies(id);
-    return all.size() == max_copies && std::ranges::none_of(all, &Written::is_spoiled);
+    return all.size() > 1 && std::ranges::none_of(all, &Written::is_spoiled);
 }
 
 bool QueryRelay::has_hopeful_copy(QueryId id) {

@@ -101,11 +101,13 @@ bool UpstreamPool::write(QueryId query) {
         return true;
     }
     const policy::Company company = relay_.company(query);
-    for (Connection& connection : connections_) {
-        if (connection.can_take(company) && !leaves_to_another(connection) &&
-            write_on(connection, query)) {
-            look_for_better(connection);  // it may move
-            return true;
+    for (const bool spreads : {true, false}) {
+        for (Connection& connection : connections_) {
+            if (connection.can_take(company) && !(spreads && leaves_to_another(connection)) &&
+                write_on(connection, query)) {
+                look_for_better(connection);  // it may move
+                return true;
+            }
         }
     }
     return write_on_leaving(query);
@@ -187,7 +189,7 @@ bool UpstreamPool::is_anybody_waiting() const {
 
 void UpstreamPool::on_connected(net::QueryStream& connection) {
     Upstream& upstream = upstreams_[connection.peer()];
-    if (!upstream.sends_garbage) {
+    if (!upstream.owes_an_answer) {
         selector_.worked(connection.peer());
     }
     hosts_.worked(connection.peer(), connection.endpoint());
@@ -228,11 +230,11 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
             relay_.stop_waiting(query);  // what early data brought here
         }
         write_waiting();
+        write_hedges();
         if (is_shared) {
             close_losers(peer);
         }
         keep_spare(peer);
-        write_hedges();
         retire_outdated();
         retire_leaving();
     }
@@ -254,13 +256,12 @@ bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {
     if (from.suspects) {
         from.suspects->answered();
     }
-    learn_from_copies(match.query, from);
     const std::uint32_t number = from.number;
-    if (relay_.copies(match.query).size() > 1) {
-        note_overtaken(match.query, number);
-    }
+    learn_from_copies(match.query, number);
+    const QueryRelay::Written first = relay_.copies(match.query).front();
     take_back_others(match.query, number);
     handler_.on_answer(match.query, answer);
+    note_overtaken(first, number);  // behind its end, or it would be asked once more
     hosts_.used(connection.peer());
     const auto told = relay_.take_idle_time();
     // One that has been told to end stays so, whatever its answers say.

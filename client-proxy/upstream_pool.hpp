@@ -140,7 +140,7 @@ private:
         policy::TimePoint unproven_at = policy::TimePoint::min();
         /// When a connection to it last opened, or ended after that.
         policy::TimePoint served_at = policy::TimePoint::min();
-        bool sends_garbage = false;  // until it answers
+        bool owes_an_answer = false;  // until it answers
         policy::TimePoint stalled_at{};
     };
 
@@ -189,11 +189,6 @@ private:
         }
     };
 
-    struct Hedge {
-        QueryId query;
-        std::uint32_t asked = 0;  // connection
-    };
-
     bool write(QueryId query);
     bool write_on(Connection& connection, QueryId query);
     bool write_where_few_wait(QueryId query);
@@ -203,6 +198,7 @@ private:
     void retire_leaving();
     bool is_replaced(std::size_t upstream) const;
     bool is_replacement_wanted() const;
+    bool is_replacement_wanted(std::size_t upstream) const;
     void measure(std::size_t upstream);
     void dial_all();
     std::pair<bool, std::size_t> rank(std::size_t upstream);
@@ -295,7 +291,7 @@ private:
     bool has_other(const Connection& than) const;
     bool leaves_to_another(const Connection& connection);
     bool write_copy(const Connection& beside, QueryId query);
-    void learn_from_copies(QueryId query, const Connection& answered);
+    void learn_from_copies(QueryId query, std::uint32_t answered_by);
 
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
@@ -308,12 +304,13 @@ private:
     void ask_again(Connection& spoiled, QueryId query);
     void make_way(QueryId query);
     bool may_be_spoiled(const Connection& asked, QueryId query);
-    void note_overtaken(QueryId query, std::uint32_t by);
-    void hedge(QueryId query, std::uint32_t asked);
+    void note_overtaken(const QueryRelay::Written& first, std::uint32_t by);
+    void hedge(QueryId query);
+    bool is_asked(QueryId query, std::size_t upstream);
     bool may_hedge(QueryId query);
-    bool write_hedge(QueryId query, std::uint32_t asked);
+    bool write_hedge(QueryId query);
     void write_hedges();
-    void dial_another(std::size_t than);
+    void dial_another(const std::function<bool(std::size_t)>& is_left_out);
     void keep_warm(std::size_t upstream, bool was_of_use);
     bool has_useful_connection(std::size_t upstream) const;
 
@@ -332,6 +329,7 @@ private:
     );
     void close(std::uint32_t number);
     void failed(std::size_t upstream, const std::string& reason, bool is_refused = false);
+    void note_failure(std::size_t upstream, const std::string& reason);
     void note_proof(const net::QueryStream& failed);
     const std::string& why_unreached();
     Connection take(const net::QueryStream& stream);
@@ -369,7 +367,7 @@ private:
     policy::TimePoint suspects_at_{};
     std::unique_ptr<policy::Timekeeper::Alarm> race_timer_;
     std::unique_ptr<policy::Timekeeper::Alarm> path_timer_;
-    std::vector<Hedge> hedges_waiting_;  // for a connection to another upstream
+    std::vector<QueryId> hedges_waiting_;  // for a connection to another upstream
     double hedge_credit_ = 8;
     std::unique_ptr<policy::Timekeeper::Alarm> slow_timer_;
     std::unique_ptr<policy::Timekeeper::Alarm> tidy_;

@@ -15,8 +15,8 @@ void UpstreamPool::note_answer(Connection& from) {
     from.answered_at = loop_.now();
     from.garbage_in_a_row = 0;
     Upstream& upstream = upstreams_[from.stream->peer()];
-    if (upstream.sends_garbage) {
-        upstream.sends_garbage = false;
+    if (upstream.owes_an_answer) {
+        upstream.owes_an_answer = false;
         selector_.worked(from.stream->peer());
     }
     if (from.is_in_doubt() && !from.stream->watch().is_in_doubt()) {
@@ -46,8 +46,7 @@ void UpstreamPool::note_garbage(
             }
         }
     }
-    if (++from.garbage_in_a_row == most_garbage_in_a_row && !from.is_in_doubt()) {
-        upstreams_[from.stream->peer()].sends_garbage = true;
+    if (++from.garbage_in_a_row >= most_garbage_in_a_row && !from.is_in_doubt()) {
         stall_began(from, "no answers but garbage");
     }
 }

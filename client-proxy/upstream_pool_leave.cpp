@@ -8,7 +8,8 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::chrono::seconds patience{5};  // of a server that says so and goes on
+constexpr std::chrono::seconds patience{5};   // with a server that says so and goes on
+constexpr std::chrono::seconds eagerness{1};  // to have another before it is needed
 
 }  // namespace
 
@@ -46,11 +47,26 @@ void UpstreamPool::retire_leaving() {
     }
 }
 
+/// At once, and later for as long as somebody asks.
+bool UpstreamPool::is_replacement_wanted(std::size_t upstream) const {
+    return !is_replaced(upstream) &&
+           std::ranges::any_of(connections_, [&](const Connection& connection) {
+               const bool is_leaving = connection.upstream == upstream &&
+                                       connection.leaving_until &&
+                                       !connection.stream->is_retiring();
+               const auto left = is_leaving ? *connection.leaving_until - loop_.now() : -patience;
+               return left > policy::Duration::zero() &&
+                      (relay_.size() > 0 || left > patience - eagerness);
+           });
+}
+
 bool UpstreamPool::is_replacement_wanted() const {
-    return std::ranges::any_of(connections_, [this](const Connection& connection) {
-        return connection.leaving_until && !connection.stream->is_retiring() &&
-               !is_replaced(connection.stream->peer());
-    });
+    for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
+        if (is_replacement_wanted(upstream)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 }  // namespace dotpair::client

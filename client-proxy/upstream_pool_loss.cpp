@@ -221,9 +221,13 @@ void UpstreamPool::replace_if_sick(net::QueryStream& connection) {
 }
 
 void UpstreamPool::failed(std::size_t upstream, const std::string& reason, bool is_refused) {
+    race_.failed(upstream, loop_.now(), is_refused);
+    note_failure(upstream, reason);
+}
+
+void UpstreamPool::note_failure(std::size_t upstream, const std::string& reason) {
     Upstream& it = upstreams_[upstream];
     selector_.failed(upstream, loop_.now(), loop_.random_fraction());
-    race_.failed(upstream, loop_.now(), is_refused);
     // One line per change: the same failure again is no news.
     if (it.last_error != reason) {
         spdlog::warn("upstream down addr={} reason=\"{}\"", it.label, reason);

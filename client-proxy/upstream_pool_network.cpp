@@ -16,6 +16,13 @@ std::size_t UpstreamPool::network_changed() {
         upstream.fast_open.network_changed();
         upstream.shakiness = {};
         upstream.plain_until = {};
+        upstream.was_plain_turn = false;
+        upstream.was_refused_in_syn = false;
+        upstream.lossy_until = {};
+        upstream.bursty_until = {};
+        upstream.lost_answers = {};
+        upstream.stalled_at = policy::TimePoint::min();
+        upstream.owes_an_answer = false;
         upstream.last_error.clear();
         upstream.unproven_at = policy::TimePoint::min();
     }

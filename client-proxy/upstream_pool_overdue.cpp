@@ -11,9 +11,11 @@
 
 namespace dotpair::client {
 namespace {
-constexpr std::chrono::seconds remembered{30};
 constexpr std::chrono::milliseconds recovery_time{250};
-constexpr std::size_t burst_octets = 8 * 1024;  // half of what a connection carries at once
+constexpr std::chrono::seconds lossy_period{30};
+constexpr std::chrono::seconds bursty_period{30};
+constexpr std::size_t burst_octets = 8 * 1024;    // half of what a connection carries at once
+constexpr std::size_t most_of_burst = 20 * 1024;  // then it is steady load
 }  // namespace
 
 bool UpstreamPool::is_lossy(std::size_t upstream) const {
@@ -21,19 +23,18 @@ bool UpstreamPool::is_lossy(std::size_t upstream) const {
 }
 
 void UpstreamPool::note_packet_loss(std::size_t upstream) {
-    upstreams_[upstream].lossy_until = loop_.now() + remembered;
-    upstreams_[upstream].shakiness.shaken(loop_.now());
+    upstreams_[upstream].lossy_until = loop_.now() + lossy_period;
 }
 
 /// Its doubt began just now, and others lately ended by themselves: it need not make way yet.
 bool UpstreamPool::may_recover(const Connection& connection) const {
     return connection.is_in_doubt() && loop_.now() - connection.doubted_since < recovery_time &&
-           is_lossy(connection.stream->peer());
+           is_lossy(connection.upstream);
 }
 
 /// For queries that were just written there.
 void UpstreamPool::expect_answers(Connection& connection) {
-    if (is_lossy(connection.stream->peer())) {
+    if (is_lossy(connection.upstream)) {
         const policy::TimePoint due = loop_.now() + connection.stream->watch().patience();
         connection.answer_due = std::min(connection.answer_due, due);
         path_timer_->arm(connection.answer_due);
@@ -44,7 +45,7 @@ void UpstreamPool::expect_answers(Connection& connection) {
 void UpstreamPool::note_hole(Connection& connection) {
     const policy::PathWatch& watch = connection.stream->watch();
     if (watch.saw_hole() && connection.answered_at < loop_.now() - watch.since_last_look()) {
-        note_packet_loss(connection.stream->peer());
+        note_packet_loss(connection.upstream);
         connection.hole_at = loop_.now();
         connection.answer_due = loop_.now();
     }
@@ -59,12 +60,15 @@ bool UpstreamPool::take_overdue(Connection& connection, std::vector<QueryId>& ov
     bool is_any_late = false;
     connection.answer_due = policy::TimePoint::max();
     for (const QueryId query : connection.stream->ids().pending()) {
-        const policy::TimePoint due = relay_.accepted_at(query) + watch.patience();
+        const auto copies = relay_.copies(query);
+        const auto copy =
+            std::ranges::find(copies, connection.number, &QueryRelay::Written::connection);
+        const policy::TimePoint due = copy->at + watch.patience();
         if (now > due + watch.patience()) {
             continue;
         }
         is_any_late = is_any_late || due <= now;
-        if (relay_.copies(query).size() > 1 || !relay_.may_copy(query)) {
+        if (copies.size() > 1 || !relay_.may_copy(query)) {
             continue;
         }
         if (due <= now) {
@@ -101,7 +105,7 @@ bool UpstreamPool::has_lost_answers(Connection& connection) {
 /// A connection to the same upstream that takes queries.
 bool UpstreamPool::has_other(const Connection& than) const {
     return std::ranges::any_of(connections_, [&than](const Connection& it) {
-        return it.number != than.number && it.stream->peer() == than.stream->peer() &&
+        return it.number != than.number && it.upstream == than.upstream &&
                it.can_take(policy::Company::shared);
     });
 }
@@ -110,37 +114,33 @@ bool UpstreamPool::has_other(const Connection& than) const {
 /// burst goes over two connections, if there are two.
 bool UpstreamPool::leaves_to_another(const Connection& connection) {
     const std::size_t octets = connection.stream->recent_octets();
-    if (octets < burst_octets) {
+    if (octets < burst_octets || octets >= most_of_burst) {
         return false;
     }
-    upstreams_[connection.stream->peer()].bursty_until = loop_.now() + remembered;
+    upstreams_[connection.upstream].bursty_until = loop_.now() + bursty_period;
     return std::ranges::any_of(connections_, [&](const Connection& it) {
-        return it.number != connection.number && it.stream->peer() == connection.stream->peer() &&
+        return it.number != connection.number && it.upstream == connection.upstream &&
                it.can_take(policy::Company::shared) && it.stream->recent_octets() < octets;
     });
 }
 
 bool UpstreamPool::write_copy(const Connection& beside, QueryId query) {
     return std::ranges::any_of(connections_, [&](Connection& it) {
-        return it.number != beside.number && it.stream->peer() == beside.stream->peer() &&
+        return it.number != beside.number && it.upstream == beside.upstream &&
                it.can_take(relay_.company(query)) && write_on(it, query);
     });
 }
 
 /// Two were asked at the same upstream: which one it was that answered first.
-void UpstreamPool::learn_from_copies(QueryId query, const Connection& answered) {
+void UpstreamPool::learn_from_copies(QueryId query, std::uint32_t answered_by) {
     const auto copies = relay_.copies(query);
-    if (copies.size() < 2) {
-        return;
-    }
     const Connection* const first = find(copies.front().connection);
     const Connection* const second = find(copies.back().connection);
-    if (first == nullptr || second == nullptr || first->stream->peer() != second->stream->peer()) {
+    if (first == nullptr || second == nullptr || first->upstream != second->upstream) {
         return;
     }
-    policy::LostAnswers& lost_answers = upstreams_[first->stream->peer()].lost_answers;
-    first->number == answered.number ? lost_answers.copy_was_in_vain()
-                                     : lost_answers.copy_was_first();
+    policy::LostAnswers& lost_answers = upstreams_[first->upstream].lost_answers;
+    first->number == answered_by ? lost_answers.copy_was_in_vain() : lost_answers.copy_was_first();
 }
 
 }  // namespace dotpair::client

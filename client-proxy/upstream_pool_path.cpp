@@ -64,7 +64,7 @@ void UpstreamPool::look_at_paths() {
     }
     for (const Connection& connection : connections_) {
         path_timer_->arm(connection.stream->watch().next_look());
-        if (connection.answer_due != policy::TimePoint::max()) {
+        if (!connection.is_in_doubt() && connection.answer_due != policy::TimePoint::max()) {
             path_timer_->arm(connection.answer_due);
         }
     }
@@ -130,7 +130,7 @@ void UpstreamPool::relieve(std::size_t upstream) {
         write_waiting();
     }
     keep_spare(upstream);
-    dial_another(upstream);
+    dial_another([upstream](std::size_t other) { return other == upstream; });
 }
 
 /// It was only late. What could not be written elsewhere meanwhile need not be.

@@ -69,6 +69,8 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
     const bool is_any_open = std::ranges::any_of(connections_, [](const Connection& connection) {
         return !connection.suspects && connection.stream->is_open() && connection.is_useful();
     });
+    // Nobody waits yet, but who is asked now is about to stop.
+    const bool is_for_later = !relay_.first_waiting() && is_replacement_wanted();
     for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
         if (selector_.is_withheld(upstream)) {
             hosts_.want(upstream);
@@ -93,7 +95,8 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
         }
         const std::size_t room = config_.connections_per_upstream;
         const bool has_room = used < room && used + retiring < 2 * room;
-        if (has_room && is_any_open == (used > 0)) {
+        const bool is_fit = !is_for_later && is_any_open == (used > 0);
+        if (has_room && (is_fit || is_replacement_wanted(upstream))) {
             candidates_.push_back(candidate);
         }
     }

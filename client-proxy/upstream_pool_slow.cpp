@@ -21,7 +21,8 @@ constexpr double max_hedge_credit = 32;
 
 /// One timer for all queries, since the oldest is the next to be slow.
 void UpstreamPool::watch_for_answer(QueryId query) {
-    if (config_.hedge_after > policy::Duration::zero() && relay_.watch_for_answer(query)) {
+    if (config_.hedge_after > policy::Duration::zero() &&
+        relay_.watch_for_answer(query, loop_.now())) {
         hedge_credit_ = std::min(hedge_credit_ + hedges_per_query, max_hedge_credit);
         slow_timer_->arm(loop_.now() + config_.hedge_after);
     }
@@ -29,13 +30,17 @@ void UpstreamPool::watch_for_answer(QueryId query) {
 
 void UpstreamPool::look_at_slow_queries() {
     while (const auto query = relay_.first_watched()) {
-        const policy::TimePoint due = relay_.accepted_at(*query) + config_.hedge_after;
+        const policy::TimePoint due = relay_.watched_since(*query) + config_.hedge_after;
         if (due > loop_.now()) {
             slow_timer_->arm(due);
             return;
         }
         relay_.watch_no_more(*query);
         look_at_slow(*query);
+        // Whoever is asked next may be slow as well.
+        if (upstreams_.size() > 2 && relay_.is_known(*query)) {
+            relay_.watch_for_answer(*query, loop_.now());
+        }
     }
 }
 
@@ -54,23 +59,26 @@ void UpstreamPool::look_at_slow(QueryId query) {
         stall_began(*asked, "half a message");
         return;
     }
-    const bool is_silent = asked->answered_at < relay_.accepted_at(query) &&
+    const bool is_first_look =
+        loop_.now() - relay_.accepted_at(query) < 2 * policy::Duration(config_.hedge_after);
+    const bool is_silent = is_first_look && asked->answered_at < relay_.accepted_at(query) &&
                            loop_.now() - asked->opened_at >= config_.hedge_after / 2;
-    asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
+    if (is_first_look) {
+        asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
+    }
     if (!may_leave(asked->upstream)) {
         return;
     }
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked, "no answers");
     } else if (upstreams_.size() > 1 || is_silent) {
-        hedge(query, asked->number);
+        hedge(query);
     }
 }
 
 /// Another upstream has answered what was asked of one first that has said nothing since: asking
 /// that one again would cost as much once more.
-void UpstreamPool::note_overtaken(QueryId query, std::uint32_t by) {
-    const QueryRelay::Written first = relay_.copies(query).front();
+void UpstreamPool::note_overtaken(const QueryRelay::Written& first, std::uint32_t by) {
     Connection* const slow = find(first.connection);
     const Connection* const fast = find(by);
     if (slow != nullptr && fast != nullptr && slow->upstream != fast->upstream &&
@@ -91,7 +99,8 @@ bool UpstreamPool::may_leave(std::size_t upstream) const {
 void UpstreamPool::stall_began(Connection& connection, const char* reason) {
     const std::size_t upstream = connection.stream->peer();
     upstreams_[upstream].stalled_at = loop_.now();
-    failed(upstream, reason);
+    upstreams_[upstream].owes_an_answer = true;
+    note_failure(upstream, reason);  // dialing it has not failed
     suspend(connection);
     relieve(upstream);
 }
@@ -99,44 +108,51 @@ void UpstreamPool::stall_began(Connection& connection, const char* reason) {
 /// One name is slow: the next upstream may have it. Where there is no other, the connection may
 /// lead nowhere, behind somebody who acknowledges: a fresh one may. Once a query, and for few of
 /// all.
-void UpstreamPool::hedge(QueryId query, std::uint32_t asked) {
+void UpstreamPool::hedge(QueryId query) {
     if (hedge_credit_ < 1 || !may_hedge(query)) {
         return;
     }
     hedge_credit_ -= 1;
-    if (write_hedge(query, asked)) {
+    if (write_hedge(query)) {
         return;
     }
-    std::erase_if(hedges_waiting_, [this](const Hedge& it) { return !relay_.is_known(it.query); });
+    std::erase_if(hedges_waiting_, [this](QueryId it) { return !relay_.is_known(it); });
     if (hedges_waiting_.size() < max_hedges_waiting) {
-        hedges_waiting_.push_back({query, asked});
-        const Connection* const connection = find(asked);
+        hedges_waiting_.push_back(query);
         if (upstreams_.size() > 1) {
-            dial_another(connection->upstream);
-        } else if (const Stock stock = stock_of(connection->upstream);
+            dial_another([&](std::size_t upstream) { return is_asked(query, upstream); });
+        } else if (const Stock stock = stock_of(0);
                    stock.dialing == 0 &&
                    stock.open + stock.retiring < 2 * config_.connections_per_upstream) {
-            dial(connection->upstream, false);
+            dial(0, false);
         }
     }
 }
 
-/// Where there are others, two copies with one upstream leave its answer to that one alone.
-bool UpstreamPool::may_hedge(QueryId query) {
-    const auto copies = relay_.copies(query);
-    const auto upstream_of = [this](const QueryRelay::Written& copy) {
+/// It is in flight there.
+bool UpstreamPool::is_asked(QueryId query, std::size_t upstream) {
+    return std::ranges::any_of(relay_.copies(query), [&](const QueryRelay::Written& copy) {
         const Connection* const connection = find(copy.connection);
-        return connection == nullptr ? upstreams_.size() : connection->upstream;
-    };
-    return copies.size() < 2 ||
-           (upstreams_.size() > 1 && upstream_of(copies.front()) == upstream_of(copies.back()));
+        return connection != nullptr && connection->upstream == upstream;
+    });
 }
 
-bool UpstreamPool::write_hedge(QueryId query, std::uint32_t asked) {
-    const Connection* const first = find(asked);
+/// One is left that was not asked. Two copies with one upstream leave its answer to that one alone.
+bool UpstreamPool::may_hedge(QueryId query) {
+    if (upstreams_.size() == 1) {
+        return relay_.copies(query).size() < 2;
+    }
+    std::size_t asked = 0;
+    for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
+        asked += is_asked(query, upstream) ? 1U : 0U;
+    }
+    return asked < std::min(upstreams_.size(), QueryRelay::max_copies);
+}
+
+bool UpstreamPool::write_hedge(QueryId query) {
     for (Connection& connection : connections_) {
         const bool is_another = upstreams_.size() > 1
-                                    ? first == nullptr || connection.upstream != first->upstream
+                                    ? !is_asked(query, connection.upstream)
                                     : connection.opened_at > relay_.accepted_at(query);
         if (is_another && connection.can_take(relay_.company(query)) &&
             write_on(connection, query)) {
@@ -149,12 +165,10 @@ bool UpstreamPool::write_hedge(QueryId query, std::uint32_t asked) {
 
 /// A connection is open.
 void UpstreamPool::write_hedges() {
-    for (const Hedge& hedge : std::exchange(hedges_waiting_, {})) {
-        if (relay_.is_known(hedge.query) && !relay_.copies(hedge.query).empty() &&
-            may_hedge(hedge.query)) {
-            write_hedge(hedge.query, hedge.asked);
-        }
-    }
+    std::erase_if(hedges_waiting_, [this](QueryId query) {
+        return !relay_.is_known(query) || relay_.copies(query).empty() || !may_hedge(query) ||
+               write_hedge(query);
+    });
 }
 
 /// Open or on its way.
@@ -165,10 +179,10 @@ bool UpstreamPool::has_useful_connection(std::size_t upstream) const {
 }
 
 /// The best of the others, unless one is open or on its way.
-void UpstreamPool::dial_another(std::size_t than) {
+void UpstreamPool::dial_another(const std::function<bool(std::size_t)>& is_left_out) {
     std::optional<std::size_t> best;
     for (std::size_t upstream = upstreams_.size(); upstream-- > 0;) {
-        if (upstream == than || selector_.is_doubted(upstream, loop_.now())) {
+        if (is_left_out(upstream) || selector_.is_doubted(upstream, loop_.now())) {
             continue;
         }
         if (has_useful_connection(upstream)) {

@@ -38,7 +38,7 @@ void UpstreamPool::close_followers() {
 /// Nobody waits any more: what is still being dialed may go, but for a preferred upstream's, and
 /// spares.
 void UpstreamPool::close_losers(std::size_t winner) {
-    if (relay_.first_waiting()) {
+    if (relay_.first_waiting() || !hedges_waiting_.empty()) {
         return;
     }
     const auto rank_of = [this](std::size_t peer) {
@@ -85,13 +85,11 @@ std::size_t UpstreamPool::spares_wanted(std::size_t upstream) const {
     if (relay_.size() == 0 || config_.connections_per_upstream < 2) {
         return 0;
     }
-    const std::size_t for_bursts = upstreams_[upstream].bursty_until > loop_.now() ? 1 : 0;
-    return std::max(
-        for_bursts,
-        upstreams_[upstream].shakiness.spares_wanted(
-            race_.took(upstream), config_.spare_connections, loop_.now()
-        )
-    );
+    const Upstream& it = upstreams_[upstream];
+    const bool is_one_wanted = is_lossy(upstream) || it.bursty_until > loop_.now();
+    const std::size_t wanted =
+        it.shakiness.spares_wanted(race_.took(upstream), config_.spare_connections, loop_.now());
+    return std::max<std::size_t>(wanted, is_one_wanted ? 1 : 0);
 }
 
 /// While connections to an upstream get lost with queries on them there are more than one: those

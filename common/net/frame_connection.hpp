@@ -319,6 +319,7 @@ private:
     policy::Outbox outbox_;
     std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
     std::size_t unsent_begin_ = 0;      // but for so much of it
+    std::uint64_t encrypted_ = 0;       // octets of frames
     std::uint64_t sent_ = 0;            // octets that it took
     std::uint64_t sent_told_ = 0;       // to the handler
     std::size_t burst_octets_ = 0;      // encrypted lately; see is_window_small()

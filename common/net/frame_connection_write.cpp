@@ -17,16 +17,32 @@ namespace {
 constexpr std::size_t record_size = 16 * 1024;
 constexpr std::size_t max_encrypted_at_once = 16 * record_size;
 
-// A record is of no use to the peer before it has arrived whole. What follows on a quiet time does
-// not all arrive at once: the kernel begins with ten segments or so, and waits a round trip for
-// each further flight; some kernels space them out. So the beginning of a burst goes in records of
-// about a segment, which are read as they come.
-constexpr std::size_t segment_record = 2808;   // two: whole blocks of padding, with TLS around it
-constexpr std::size_t sure_flight = 8 * 1024;  // that much arrives together
-constexpr std::size_t beginning = 20 * 1024;   // of a burst
-constexpr std::size_t steady_octets_per_ms = 40;  // are no burst
-constexpr unsigned small_packets = 4;             // of a burst, before they have to be worth it
+/// A record is of no use to the peer before it has arrived whole, and not all of a burst arrives at
+/// once: the kernel begins with ten segments or so and waits a round trip for each further flight;
+/// some kernels space them out. So the beginning of a connection and of a burst goes in records of
+/// two segments, which are read as they come.
+constexpr std::size_t small_record = 2808;  // whole blocks of padding, with TLS around it
+constexpr std::size_t sure_flight = 8 * 1024;
+constexpr std::size_t small_records_until = 64 * 1024;
+constexpr std::size_t small_records_of_burst = 20 * 1024;
+constexpr std::size_t most_of_burst = 2 * small_records_of_burst;  // that is kept in mind
+constexpr std::size_t steady_octets_per_ms = 80;                   // are no burst
+constexpr unsigned small_packets = 4;  // of a burst, before they have to be worth it
 constexpr unsigned max_holds = 4;
+
+/// The size of as many whole frames as fit, and of one at least.
+std::size_t whole_frames(dns::ConstBytes frames, std::size_t room) {
+    std::size_t size = 0;
+    while (size < frames.size()) {
+        const std::size_t end = size + dns::frame_header_size + dns::read_u16(&frames[size]);
+        if (size > 0 && end > room) {
+            break;
+        }
+        size = end;
+    }
+    return size;
+}
+
 }  // namespace
 
 void FrameConnection::write_soon() {
@@ -46,7 +62,7 @@ void FrameConnection::on_turn_end() {
 
 /// True when what there is does not fill a record and more is about to come.
 bool FrameConnection::hold_rest() {
-    const std::size_t full = is_window_small() ? segment_record : record_size;
+    const std::size_t full = is_window_small() ? small_record : record_size;
     if (!fills_records() || outbox_.size() == 0 || outbox_.size() >= full) {
         return false;
     }
@@ -69,7 +85,7 @@ void FrameConnection::on_hold_end() {
 bool FrameConnection::holds_on() {
     const bool may_wait = settings_.packs_bursts && is_window_small() && fills_records() &&
                           burst_writes_ >= small_packets && holds_ < max_holds &&
-                          outbox_.size() > 0 && outbox_.size() < segment_record;
+                          outbox_.size() > 0 && outbox_.size() < small_record;
     holds_ = may_wait ? holds_ + 1 : 0;
     if (may_wait) {
         is_holding_ = true;
@@ -159,25 +175,18 @@ bool FrameConnection::is_window_small() {
         burst_octets_ -= std::min(burst_octets_, passed);
         burst_writes_ = burst_octets_ == 0 ? 0 : burst_writes_;
     }
-    return burst_octets_ < beginning;
+    return burst_octets_ < small_records_of_burst || encrypted_ < small_records_until;
 }
 
 /// How many octets from the front share a record: whole messages.
 std::size_t FrameConnection::record_of(dns::ConstBytes frames) {
-    const bool is_one_flight = is_window_small() && burst_octets_ + frames.size() <= sure_flight;
-    const std::size_t limit = is_window_small() && !is_one_flight ? segment_record : record_size;
-    if (frames.size() <= limit && !settings_.one_message_per_record) {
-        return frames.size();
+    if (settings_.one_message_per_record) {
+        return whole_frames(frames, 0);
     }
-    std::size_t size = 0;
-    do {
-        const std::size_t next = dns::frame_header_size + dns::read_u16(&frames[size]);
-        if (size > 0 && size + next > limit) {
-            break;
-        }
-        size += next;
-    } while (size < frames.size() && !settings_.one_message_per_record);
-    return size;
+    const bool is_small = is_window_small();
+    const bool is_one_flight = burst_octets_ + frames.size() <= sure_flight;
+    const std::size_t limit = is_small && !is_one_flight ? small_record : record_size;
+    return frames.size() <= limit ? frames.size() : whole_frames(frames, limit);
 }
 
 /// Turns frames from the front into records in the send buffer; returns how many octets of them,
@@ -195,7 +204,8 @@ std::size_t FrameConnection::encrypt(dns::ConstBytes frames) {
             return 0;
         }
         taken += size;
-        burst_octets_ = std::min(burst_octets_ + size, beginning);
+        encrypted_ += size;
+        burst_octets_ = std::min(burst_octets_ + size, most_of_burst);
         settings_.counters->records_out.add((size + record_size - 1) / record_size);
     }
     return taken;

@@ -17,7 +17,8 @@ enum class ConnectionEnd : std::uint8_t {
 /// Whether session tickets outlive the connection. Who leaves in the middle of work, or is not
 /// there, may come back as somebody else: he has to prove again who he is, which with a ticket he
 /// would not. A reset open connection is no sign of that: NATs and firewalls that restart do it,
-/// and a process that dies refuses the next connection.
+/// and a process that dies refuses the next connection, unless another one holds its socket: who
+/// takes over there knows its ticket keys, or does without.
 constexpr bool keeps_tickets(ConnectionEnd end, bool left_queries) {
     return end == ConnectionEnd::reset || (end != ConnectionEnd::refused && !left_queries);
 }

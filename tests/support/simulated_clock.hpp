@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,10 @@ public:
         std::size_t steps = 0;
         while (!plan_.empty() && plan_.begin()->first <= end) {
             auto next = plan_.extract(plan_.begin());
+            at_once_ = now_ == next.key() ? at_once_ + 1 : 0;
+            if (at_once_ > most_at_once) {
+                throw std::logic_error("a timer goes off without end");
+            }
             now_ = next.key();
             next.mapped()();
             doomed_.clear();
@@ -90,7 +95,10 @@ private:
         std::shared_ptr<int> version_;
     };
 
+    static constexpr std::size_t most_at_once = 10000;
+
     policy::TimePoint now_{std::chrono::hours(1)};
+    std::size_t at_once_ = 0;  // things of one moment
     std::multimap<policy::TimePoint, std::function<void()>> plan_;
     std::vector<std::shared_ptr<void>> doomed_;
     std::mt19937 random_;

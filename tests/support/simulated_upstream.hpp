@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +36,7 @@ struct SimulatedUpstream {
     policy::Duration round_trip{std::chrono::milliseconds(20)};
     /// So many of the next answers get lost; what comes behind them waits until TCP has them again.
     std::size_t answers_to_lose = 0;
-    std::set<SimulatedStream*> streams;       // that exist
+    std::vector<SimulatedStream*> streams;    // that exist, the oldest first
     std::size_t dialed = 0;                   // ever
     std::map<std::uint64_t, unsigned> asked;  // how often, by the hash of the question
 };
@@ -58,10 +57,10 @@ public:
           owner_(owner),
           settings_(settings),
           upstream_(upstream) {
-        upstream_.streams.insert(this);
+        upstream_.streams.push_back(this);
     }
 
-    ~SimulatedStream() override { upstream_.streams.erase(this); }
+    ~SimulatedStream() override { std::erase(upstream_.streams, this); }
 
     void connect(const net::Endpoint& to, net::Security /*security*/) override;
 

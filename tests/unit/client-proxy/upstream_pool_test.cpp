@@ -111,13 +111,11 @@ public:
     void kill_all(std::size_t upstream, policy::ConnectionEnd how) {
         const auto streams = upstreams[upstream].streams;
         for (test::SimulatedStream* const stream : streams) {
-            if (upstreams[upstream].streams.contains(stream)) {
-                clock.after(0s, [this, upstream, stream, how] {
-                    if (upstreams[upstream].streams.contains(stream)) {
-                        stream->die(how);
-                    }
-                });
-            }
+            clock.after(0s, [this, upstream, stream, how] {
+                if (std::ranges::count(upstreams[upstream].streams, stream) > 0) {
+                    stream->die(how);
+                }
+            });
         }
     }
 
@@ -402,7 +400,9 @@ TEST_CASE("Answers that the network lost are asked for over another connection",
     const auto ask_for_a_second = [&world](bool loses) {
         unsigned first = 0;
         for (int query = 0; query < 200; ++query) {
-            world.upstreams[0].answers_to_lose = loses && query == 100 ? 1 : 0;
+            if (loses && query == 100) {
+                world.upstreams[0].answers_to_lose = 1;
+            }
             const unsigned number = world.ask();
             first = query == 0 ? number : first;
             world.pass(5ms);
