@@ -9,7 +9,6 @@
 #include "common/app/passed_sockets.hpp"
 #include "common/app/state_directory.hpp"
 #include "common/app/worker_group.hpp"
-#include "common/net/socket_options.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -41,8 +40,8 @@ std::vector<net::Endpoint> open_listeners(
         as_passed ? passed.addresses() : config.listen,
         by_default,
         [&](const net::Endpoint& at) {
-            if (!passed.has(at)) {
-                net::require_free_port(at, true);
+            if (!as_passed) {
+                passed.require_rest_free(at, app::PassedSockets::Which::both);
             }
             listen(0, at);
         }

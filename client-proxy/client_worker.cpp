@@ -44,6 +44,7 @@ ClientWorker::ClientWorker(const Config& config, const Kept& kept)
           streams_,
           {[this] { return relay_.size() > 0 || transfers_.size() > 0; },
            [] { return false; },  // apps are near: nobody waits long for them to take leave
+           [this] { stop_reading_datagrams(); },
            [this] { loop_.stop(); }}
       ) {
     if (config.batches_turns) {
@@ -80,11 +81,14 @@ void ClientWorker::start() {
 }
 
 void ClientWorker::drain() {
+    relay_.tell_apps_to_leave();
+    drain_.begin(config_.query_timeout);
+}
+
+void ClientWorker::stop_reading_datagrams() {
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    relay_.tell_apps_to_leave();
-    drain_.begin(config_.query_timeout);
 }
 
 // Queries in

@@ -91,6 +91,7 @@ private:
     void answer_locally(QueryId query, const dns::ErrorReason& reason);
     void expire();
     void flush_datagrams();
+    void stop_reading_datagrams();
 
     void on_datagram(net::UdpBatchSocket& socket, dns::Bytes message, const net::ReturnPath& from)
         override;

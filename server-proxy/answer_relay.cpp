@@ -148,13 +148,20 @@ void AnswerRelay::add_route(QueryId id, const Route& route) {
 }
 
 std::optional<Route> AnswerRelay::drop_route(QueryId id, const Route& route) {
-    Route* found = nullptr;
-    for (Route& it : queries_.at(id).routes) {
-        if (it.is_same_place(route) && (found == nullptr || it.wire_id == route.wire_id)) {
-            found = &it;
+    auto& routes = queries_.at(id).routes;
+    auto found = routes.end();
+    for (auto it = routes.begin(); it != routes.end(); ++it) {
+        if (it->is_same_place(route) && (found == routes.end() || it->wire_id == route.wire_id)) {
+            found = it;
         }
     }
-    return found == nullptr ? std::nullopt : std::optional{std::exchange(*found, {})};
+    if (found == routes.end()) {
+        return std::nullopt;
+    }
+    const Route dropped = *found;
+    std::copy(found + 1, routes.end(), found);
+    routes.back() = {};
+    return dropped;
 }
 
 const std::array<Route, AnswerRelay::max_routes>& AnswerRelay::routes(QueryId id) {

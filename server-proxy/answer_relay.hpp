@@ -105,7 +105,7 @@ public:
     /// The route to the same place as it was added; the one with the same wire_id where there are
     /// several.
     std::optional<Route> drop_route(QueryId query, const Route& route);
-    /// Unused ones are of Kind::none.
+    /// The oldest first; behind them the unused ones, of Kind::none.
     const std::array<Route, max_routes>& routes(QueryId query);
     bool was_asked(QueryId query);
 

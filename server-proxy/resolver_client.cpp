@@ -66,8 +66,8 @@ void ResolverClient::ask(QueryId query) {
         earn_repeat();
     }
     const std::size_t backend = choose();
-    probe(query, backend);
     ask_backend(query, backend, needs_stream(query));
+    probe(query, backend);  // behind it: repeat() judges whoever was asked first
 }
 
 bool ResolverClient::needs_stream(QueryId query) {
@@ -107,7 +107,6 @@ bool ResolverClient::send_datagram(QueryId query, std::size_t backend) {
             backends_[route.backend].sockets->flush(route);  // there the message had another ID
         }
     }
-    make_room_for_route(query);
     Backend& to = backends_[backend];
     auto sent = to.sockets->send(
         query, relay_.message(query), relay_.question_hash(query), relay_.keeps_id(query)
@@ -115,7 +114,7 @@ bool ResolverClient::send_datagram(QueryId query, std::size_t backend) {
     if (sent) {
         counters_.datagrams.add();
         sent->epoch = to.window.epoch();
-        relay_.add_route(query, *sent);
+        remember_route(query, *sent);
     }
     return sent.has_value();
 }
@@ -137,13 +136,12 @@ bool ResolverClient::ask_by_stream(QueryId query, std::size_t backend) {
 }
 
 bool ResolverClient::send_on_stream(QueryId query, std::size_t backend) {
-    make_room_for_route(query);
     const auto sent = backends_[backend].streams->send(
         query, relay_.message(query), relay_.question_hash(query), relay_.company(query)
     );
     if (sent) {
         counters_.streams.add();
-        relay_.add_route(query, *sent);
+        remember_route(query, *sent);
     }
     return sent.has_value();
 }

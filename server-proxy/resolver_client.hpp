@@ -83,6 +83,7 @@ private:
 
     std::size_t choose();
     std::size_t choose_other(std::size_t than);
+    std::optional<std::size_t> preferred_to(std::size_t backend);
     bool send_datagram(QueryId query, std::size_t backend);
     void probe(QueryId query, std::size_t chosen);
     bool needs_stream(QueryId query);
@@ -102,7 +103,7 @@ private:
     void repeat_what_it_owes(std::size_t backend);
     void abandon_routes(QueryId query);
     void abandon_route(const Route& route);
-    void make_room_for_route(QueryId query);
+    void remember_route(QueryId query, const Route& route);
     void note_success(std::size_t backend);
     void release_waiting(std::size_t backend, const std::string& reason);
     void fail(QueryId query, const std::string& reason);

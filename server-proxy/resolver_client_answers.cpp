@@ -75,13 +75,17 @@ void ResolverClient::on_backend_silent(const Route& route, const std::vector<Que
     }
 }
 
+/// What is there of a failing one serves its probes: who waits for a connection waits for
+/// another's.
 void ResolverClient::on_backend_room(std::size_t backend) {
+    const std::size_t awaited =
+        selector_.is_failing(backend) ? preferred_to(backend).value_or(backend) : backend;
     for (const auto queue : stream_queues) {
         while (const auto query = relay_.front(queue)) {
             if (stream_queue(*query) != queue) {  // it has lost a connection since
                 relay_.dequeue(queue, *query);
                 relay_.enqueue(stream_queue(*query), *query);
-            } else if (!ask_by_stream(*query, backend)) {
+            } else if (!ask_by_stream(*query, awaited)) {
                 break;
             }
         }
@@ -95,6 +99,7 @@ void ResolverClient::on_backend_lost(
     const std::string& reason
 ) {
     const bool is_stream = route.kind == Route::Kind::stream;
+    const auto preferred = preferred_to(route.backend);  // while it does not fail yet
     Backend& backend = backends_[route.backend];
     if (is_failure && is_stream && config_.backend_transport == BackendTransport::automatic &&
         is_answering(route.backend)) {
@@ -113,8 +118,10 @@ void ResolverClient::on_backend_lost(
             goes_on ? ask_elsewhere(query, text) : fail(query, text);
         }
     }
-    if (is_stream) {
-        is_failure ? release_waiting(route.backend, text) : on_backend_room(route.backend);
+    if (is_stream && is_failure && !preferred) {
+        release_waiting(route.backend, text);
+    } else if (is_stream) {
+        on_backend_room(preferred.value_or(route.backend));
     }
 }
 
@@ -182,14 +189,16 @@ void ResolverClient::abandon_routes(QueryId query) {
     }
 }
 
-/// A route that is not remembered would hold its ID for ever.
-void ResolverClient::make_room_for_route(QueryId query) {
+/// In the place of the oldest where there is no other: a route that is not remembered would hold
+/// its ID for ever.
+void ResolverClient::remember_route(QueryId query, const Route& route) {
     const auto& routes = relay_.routes(query);
     if (std::ranges::all_of(routes, &Route::is_used)) {
         const Route oldest = routes.front();
         abandon_route(oldest);
         relay_.drop_route(query, oldest);
     }
+    relay_.add_route(query, route);
 }
 
 dns::ErrorReason ResolverClient::abandon(QueryId query) {

@@ -52,6 +52,13 @@ std::size_t ResolverClient::choose_other(std::size_t than) {
     return found.value_or(than);
 }
 
+/// The one that is asked in its place, where that one works.
+std::optional<std::size_t> ResolverClient::preferred_to(std::size_t backend) {
+    const std::size_t chosen = choose();
+    const bool is_better = chosen != backend && !selector_.is_failing(chosen);
+    return is_better ? std::optional(chosen) : std::nullopt;
+}
+
 /// A preferred backend whose penalty is over is asked as well, by one query at a time: it costs
 /// nobody an answer when it is still away.
 void ResolverClient::probe(QueryId query, std::size_t chosen) {

@@ -7,7 +7,6 @@
 #include "common/app/passed_sockets.hpp"
 #include "common/app/worker_group.hpp"
 #include "common/error.hpp"
-#include "common/net/socket_options.hpp"
 #include "server-proxy/server_worker.hpp"
 
 #include <spdlog/spdlog.h>
@@ -19,8 +18,8 @@
 namespace dotpair::server {
 namespace {
 
-constexpr std::size_t spare_descriptors =
-    64;  // listeners, TCP to the backends, transfers, the loop's own
+constexpr std::size_t streams_per_backend = 24;  // TCP: shared, for suspects, in doubt, dialed
+constexpr std::size_t spare_descriptors = 64;    // listeners, transfers, the loop's own
 
 using Workers = std::vector<std::unique_ptr<ServerWorker>>;
 
@@ -40,9 +39,9 @@ std::vector<net::Endpoint> open_listeners(
         config.listen_by_default && !by_default ? found : config.listen,
         by_default,
         [&](const net::Endpoint& at) {
-            if (!passed.has(at)) {
-                net::require_free_port(at, false, is_dual_stack(config, at));
-            }
+            passed.require_rest_free(
+                at, app::PassedSockets::Which::streams, is_dual_stack(config, at)
+            );
             listen(0, at);
         }
     );
@@ -58,9 +57,7 @@ std::vector<net::Endpoint> open_plain_listeners(
 ) {
     for (const net::Endpoint& at : config.listen_plain) {
         app::open_all({at}, false, [&](const net::Endpoint& one) {
-            if (!passed.has(one)) {
-                net::require_free_port(one, true);
-            }
+            passed.require_rest_free(one, app::PassedSockets::Which::both);
             for (std::size_t index = 0; index < workers.size(); ++index) {
                 workers[index]->listen_plain(
                     one, passed.share(one, app::PassedSockets::Which::both, index, workers.size())
@@ -236,7 +233,7 @@ void log_stats(const Workers& workers) {
 int run(const Config& config) {
     auto passed = app::PassedSockets::take();
     const std::size_t per_worker =
-        config.backends.size() * config.backend_sockets + spare_descriptors;
+        config.backends.size() * (config.backend_sockets + streams_per_backend) + spare_descriptors;
     app::raise_descriptor_limit(config.connections + config.workers * per_worker);
     net::TlsServerContext tls(config.tls);
     net::SharedLimits limits(config.connections, config.connections_per_address);

@@ -45,6 +45,7 @@ ServerWorker::ServerWorker(
           clients_,
           {[this] { return relay_.size() > 0 || transfers_.size() > 0; },
            [this] { return loop_.now() - asked_once_at_ > config_.query_timeout; },
+           [this] { stop_reading_datagrams(); },
            [this] { loop_.stop(); }}
       ) {
     adapt_idle_time();
@@ -83,11 +84,14 @@ void ServerWorker::start() {
 }
 
 void ServerWorker::drain() {
+    drain_.begin(config_.query_timeout);
+    adapt_idle_time();
+}
+
+void ServerWorker::stop_reading_datagrams() {
     for (const auto& socket : datagrams_) {
         socket->stop_reading();
     }
-    drain_.begin(config_.query_timeout);
-    adapt_idle_time();
 }
 
 // Queries in

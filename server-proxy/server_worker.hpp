@@ -78,6 +78,7 @@ private:
     void end_with(QueryId query, const dns::ErrorReason& reason);
     void expire();
     void adapt_idle_time();
+    void stop_reading_datagrams();
     void pad_from_the_start(net::ClientConnection& client) const;
 
     void on_stream_query(net::ClientConnection& client, dns::Bytes message) override;

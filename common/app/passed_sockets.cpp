@@ -2,6 +2,7 @@
 #include "common/app/passed_sockets.hpp"
 
 #include "common/error.hpp"
+#include "common/net/socket_options.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -163,16 +164,24 @@ std::vector<net::Endpoint> PassedSockets::stream_addresses(const std::vector<net
 ) const {
     std::vector<net::Endpoint> found = addresses();
     std::erase_if(found, [&](const net::Endpoint& at) {
-        return std::ranges::count(besides, at) > 0 ||
-               std::ranges::none_of(sockets_, [&at](const Socket& socket) {
-                   return socket.kind == Kind::stream && socket.at == at;
-               });
+        return std::ranges::count(besides, at) > 0 || !has(at, Kind::stream);
     });
     return found;
 }
 
-bool PassedSockets::has(const net::Endpoint& at) const {
-    return std::ranges::count(sockets_, at, &Socket::at) > 0;
+bool PassedSockets::has(const net::Endpoint& at, Kind kind) const {
+    return std::ranges::any_of(sockets_, [&](const Socket& socket) {
+        return socket.kind == kind && socket.at == at;
+    });
+}
+
+void PassedSockets::require_rest_free(const net::Endpoint& at, Which which, bool dual_stack) const {
+    if (!has(at, Kind::stream)) {
+        net::require_free_tcp_port(at, dual_stack);
+    }
+    if (which == Which::both && !has(at, Kind::datagram)) {
+        net::require_free_udp_port(at);
+    }
 }
 
 net::PassedListeners PassedSockets::share(

@@ -36,9 +36,11 @@ public:
     /// Of TCP sockets, and not among `besides`.
     std::vector<net::Endpoint> stream_addresses(const std::vector<net::Endpoint>& besides) const;
 
-    bool has(const net::Endpoint& at) const;
-
     enum class Which : std::uint8_t { both, streams };
+
+    /// Throws boost::system::system_error when a kind that was not passed for that address, and so
+    /// is to be opened, has somebody else listening there (see net::require_free_tcp_port).
+    void require_rest_free(const net::Endpoint& at, Which which, bool dual_stack = false) const;
 
     /// What worker `index` of `workers` listens with at that address. Of several sockets there each
     /// goes to a worker; where there are too few, workers share one.
@@ -60,6 +62,7 @@ private:
         bool is_used = false;
     };
 
+    bool has(const net::Endpoint& at, Kind kind) const;
     static Socket look_at(int descriptor, std::string name);
     void share_kind(
         std::vector<int>& into,

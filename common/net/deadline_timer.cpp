@@ -14,9 +14,11 @@ void DeadlineTimer::arm(std::optional<policy::TimePoint> at) {
     }
     armed_for_ = *at;
     timer_.expires_at(*at);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            loop_.reached(std::exchange(armed_for_, policy::TimePoint::max()));
+    timer_.async_wait([this, at = *at](const boost::system::error_code& error) {
+        // One that was on its way when the timer was moved comes all the same.
+        if (!error && at == armed_for_) {
+            armed_for_ = policy::TimePoint::max();
+            loop_.reached(at);
             on_due_();
         }
     });

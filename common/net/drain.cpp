@@ -33,13 +33,20 @@ void Drain::on_time() {
     if (phase_ == Phase::leaving) {
         phase_ = Phase::ending;
         clients_.stop_taking();
+        work_.stop_taking();
         // Transfers have no deadline of their own, and who reads slowly may be slow to the end.
         timer_.arm(loop_.now() + patience_);
         look();
     } else {
         clients_.stop();
-        work_.on_done();
+        finish();
     }
+}
+
+/// The turn goes on: a datagram that it still took would be lost to whoever holds the socket too.
+void Drain::finish() {
+    work_.stop_taking();
+    work_.on_done();
 }
 
 void Drain::look() {
@@ -54,7 +61,7 @@ void Drain::look() {
         }
     }
     if (clients_.is_empty()) {
-        work_.on_done();
+        finish();
     }
 }
 

@@ -12,16 +12,17 @@ namespace dotpair::net {
 /// How one worker ends politely.
 ///
 /// It accepts nobody any more, and goes on answering those who are there, who are told to ask
-/// elsewhere (RFC 7828, zero). Where another process holds the same sockets they have time to go
-/// there; where none does, whoever comes is turned away, so they have `hurry_time`. Then no more
-/// queries are read, those that were read are answered, and the connections end with a
+/// elsewhere (RFC 7828, zero), and datagrams. Where another process holds the same sockets they
+/// have time to go there; where none does, whoever comes is turned away, so they have `hurry_time`.
+/// Then no more queries are read, those that were read are answered, and the connections end with a
 /// close_notify.
 class Drain {
 public:
     struct Work {
-        std::function<bool()> is_left;    // queries or transfers to be answered
-        std::function<bool()> may_hurry;  // all that was answered of late may be asked again
-        std::function<void()> on_done;    // maybe from within any call, and more than once
+        std::function<bool()> is_left;      // queries or transfers to be answered
+        std::function<bool()> may_hurry;    // all that was answered of late may be asked again
+        std::function<void()> stop_taking;  // datagrams: no more queries come; maybe more than once
+        std::function<void()> on_done;      // maybe from within any call, and more than once
     };
 
     Drain(EventLoop& loop, StreamFrontend& clients, Work work);
@@ -45,6 +46,7 @@ private:
 
     void hurry();
     void on_time();
+    void finish();
 
     EventLoop& loop_;
     StreamFrontend& clients_;

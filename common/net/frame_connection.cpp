@@ -16,6 +16,9 @@
 #include <utility>
 
 namespace dotpair::net {
+namespace {
+constexpr int most_last_reads = 256;  // whoever sends on and on is not waited for
+}
 
 FrameConnection::FrameConnection(
     EventLoop& loop, Handler& handler, const ConnectionSettings& settings, Security security
@@ -171,7 +174,10 @@ void FrameConnection::close_in_haste() {
         // What is left unread would turn the end into RST, which overtakes what is under way. The
         // loop's buffers may be in use further up.
         std::array<std::uint8_t, 4096> room;
-        while (::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT) > 0) {
+        const int socket = socket_.native_handle();
+        for (int reads = 0;
+             reads<most_last_reads&& ::recv(socket, room.data(), room.size(), MSG_DONTWAIT)> 0;
+             ++reads) {
         }
         destroy();
     }

@@ -72,8 +72,10 @@ void FrameConnection::schedule() {
     }
     timer_at_ = *at;
     timer_.expires_at(*at);
-    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-        if (!error) {
+    timer_.async_wait([self = shared_from_this(),
+                       at = *at](const boost::system::error_code& error) {
+        // One that was on its way when the timer was moved comes all the same.
+        if (!error && at == self->timer_at_) {
             self->on_timer();
         }
     });

@@ -37,19 +37,21 @@ void enlarge_buffers(int socket, int size) {
     }
 }
 
-void require_free_port(const Endpoint& at, bool with_udp, bool dual_stack) {
+void require_free_tcp_port(const Endpoint& at, bool dual_stack) {
     boost::asio::io_context context;
     const auto stream = tcp_endpoint(at);
     boost::asio::ip::tcp::acceptor acceptor(context, stream.protocol());
     set_option(acceptor.native_handle(), SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(acceptor.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY, dual_stack ? 0 : 1);
     acceptor.bind(stream);
-    if (with_udp) {
-        const auto datagram = udp_endpoint(at);
-        boost::asio::ip::udp::socket socket(context, datagram.protocol());
-        set_option(socket.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
-        socket.bind(datagram);
-    }
+}
+
+void require_free_udp_port(const Endpoint& at) {
+    boost::asio::io_context context;
+    const auto datagram = udp_endpoint(at);
+    boost::asio::ip::udp::socket socket(context, datagram.protocol());
+    set_option(socket.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    socket.bind(datagram);
 }
 
 }  // namespace dotpair::net

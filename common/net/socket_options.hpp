@@ -23,7 +23,8 @@ void enlarge_buffers(int socket, int size);
 /// Throws boost::system::system_error when somebody listens at `at` already: our own listeners
 /// share a port among workers (SO_REUSEPORT), which would let a second instance take half of the
 /// first one's clients without a word. `dual_stack`: an unspecified IPv6 address is IPv4 as well.
-void require_free_port(const Endpoint& at, bool with_udp, bool dual_stack = false);
+void require_free_tcp_port(const Endpoint& at, bool dual_stack = false);
+void require_free_udp_port(const Endpoint& at);
 
 inline boost::asio::ip::tcp::endpoint tcp_endpoint(const Endpoint& endpoint) {
     return {endpoint.address, endpoint.port};

@@ -22,7 +22,8 @@ namespace dotpair::net {
 namespace {
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::milliseconds pause_when_short{100};
-constexpr std::chrono::milliseconds neglect_time{50};
+constexpr std::chrono::milliseconds between_looks{5};
+constexpr int looks_at_neglect = 10;
 constexpr int max_accepts_per_turn = 64;  // then others get their turn
 constexpr int backlog = 1024;
 constexpr int fast_open_queue = 256;  // not yet confirmed by an ACK; others do without
@@ -110,7 +111,7 @@ bool TcpListener::hand_over(std::function<void()> on_neglected) {
         return true;
     }
     // Who waits in the kernel when the socket is closed would be reset.
-    accept_waiting(state);
+    accept_waiting(state, backlog + 1);  // so many the kernel keeps
     stop();
     return false;
 }
@@ -127,7 +128,7 @@ boost::asio::awaitable<void> TcpListener::accept_all(std::shared_ptr<State> stat
         auto [error] =
             co_await state->acceptor.async_wait(boost::asio::socket_base::wait_read, as_result);
         if (!error && state->accepts && !state->stopped) {
-            error = accept_waiting(*state);
+            error = accept_waiting(*state, max_accepts_per_turn);
         }
         if (error && state->accepts && !state->stopped) {
             state->timer.expires_after(pause_when_short);  // most likely out of descriptors
@@ -138,9 +139,9 @@ boost::asio::awaitable<void> TcpListener::accept_all(std::shared_ptr<State> stat
 
 /// Until nobody waits, or somebody else was faster. The mode of a socket is that of all who hold
 /// it, and systemd makes it a blocking one whenever it passes it on.
-boost::system::error_code TcpListener::accept_waiting(State& state) {
+boost::system::error_code TcpListener::accept_waiting(State& state, int most) {
     boost::system::error_code error;
-    for (int count = 0; count < max_accepts_per_turn && !error; ++count) {
+    for (int count = 0; count < most && !error; ++count) {
         state.acceptor.non_blocking(true, error);
         boost::asio::ip::tcp::socket socket(state.acceptor.get_executor());
         if (!error) {
@@ -155,7 +156,8 @@ boost::system::error_code TcpListener::accept_waiting(State& state) {
     return is_over ? boost::system::error_code() : error;
 }
 
-/// Who accepts in our place does so at once: whoever is there still after a while has nobody.
+/// Who accepts in our place leaves nobody waiting for long, though under load there may be somebody
+/// at any one moment: where there always is, nobody accepts.
 boost::asio::awaitable<void> TcpListener::watch_queue(
     std::shared_ptr<State> state, std::function<void()> on_neglected
 ) {
@@ -165,9 +167,13 @@ boost::asio::awaitable<void> TcpListener::watch_queue(
         if (error || state->stopped) {
             co_return;
         }
-        state->timer.expires_after(neglect_time);
-        co_await state->timer.async_wait(as_result);
-        if (!state->stopped && is_readable(state->acceptor.native_handle())) {
+        bool is_neglected = true;
+        for (int look = 0; look < looks_at_neglect && is_neglected; ++look) {
+            state->timer.expires_after(between_looks);
+            co_await state->timer.async_wait(as_result);
+            is_neglected = !state->stopped && is_readable(state->acceptor.native_handle());
+        }
+        if (is_neglected) {
             on_neglected();
             co_return;
         }

@@ -50,7 +50,7 @@ public:
 private:
     struct State;
     static boost::asio::awaitable<void> accept_all(std::shared_ptr<State> state);
-    static boost::system::error_code accept_waiting(State& state);
+    static boost::system::error_code accept_waiting(State& state, int most);
     static boost::asio::awaitable<void> watch_queue(
         std::shared_ptr<State> state, std::function<void()> on_neglected
     );

@@ -134,7 +134,8 @@ void UdpBatchSocket::arm() {
 }
 
 void UdpBatchSocket::on_readable() {
-    for (int batches = 0; batches < max_batches_per_turn && handler_ != nullptr; ++batches) {
+    for (int batches = 0; batches < max_batches_per_turn && handler_ != nullptr && is_reading_;
+         ++batches) {
         if (!receive_batch()) {
             break;
         }

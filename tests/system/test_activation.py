@@ -9,13 +9,15 @@ import unittest
 
 from harness import wire
 from harness.certificates import Authority
-from harness.exchange import ask_tcp, ask_udp, receive_frame, tls_socket
-from harness.fake_backend import FakeBackend, answer_with_opt
+from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, tls_socket, udp_socket
+from harness.fake_backend import FakeBackend, answer_with_opt, first_label
 from harness.ports import LOOPBACK, free_port
 from harness.processes import start_activated, wait_until
 from harness.programs import EXIT_FAILURE, Client, Server, server_binary
 
 QUERY = wire.query("www.test", 1, 7)
+ASKING = wire.query("www.test", 1, 8, edns=wire.opt(options=wire.option(wire.KEEPALIVE)))
+PATIENT = {"query_timeout": "30s", "workers": 1}
 
 
 def listener(port=0, address=LOOPBACK, **options):
@@ -35,9 +37,12 @@ def both(port):
 
 class Activated(unittest.TestCase):
     def setUp(self):
-        self.backend = FakeBackend(lambda request: request.reply(answer_with_opt(request.data)))
+        self.backend = FakeBackend(self.answer)
         self.addCleanup(self.backend.stop)
         self.certificate = Authority().issue()
+
+    def answer(self, request):
+        request.reply(answer_with_opt(request.data))
 
     def keep(self, thing):
         self.addCleanup(getattr(thing, "stop", None) or thing.close)
@@ -242,6 +247,46 @@ class Upgrade(Activated):
         self.assertEqual(load.failed, 0)
         second.stop()
         self.assertEqual(int(count_of(first, "udp")) + int(count_of(second, "udp")), load.answers)
+
+
+class NobodyTakesOver(Activated):
+    """Who asks by UDP has nobody but the program that was told to stop and still waits for an answer."""
+
+    def setUp(self):
+        self.held = []
+        super().setUp()
+
+    def answer(self, request):
+        if first_label(request.data) == b"held":
+            self.held.append(request)
+        else:
+            super().answer(request)
+
+    def is_told_to_leave(self, app):
+        app.sendall(wire.frame(ASKING))
+        return wire.option_values(receive_frame(app), wire.KEEPALIVE) == [b"\0\0"]
+
+    def check(self, port, program):
+        with udp_socket(port) as waits, tcp_socket(port) as app:
+            waits.settimeout(30)
+            waits.send(wire.query("held.test", 1, 1))
+            self.backend.wait_for_requests(lambda seen: len(seen) > 0, "the query")
+            program.tell_to_stop()
+            wait_until(lambda: self.is_told_to_leave(app), "the drain to begin")
+            self.assert_answer(ask_udp(port, QUERY))
+            self.held[0].reply(answer_with_opt(self.held[0].data))
+            self.assert_answer(waits.recv(4096))
+        program.stop()
+
+    def test_the_client_answers_datagrams_while_it_drains(self):
+        client = self.start_client(self.start_server([listener()], **PATIENT), both(free_port()), **PATIENT)
+        self.check(client.port, client)
+
+    def test_the_server_answers_datagrams_while_it_drains(self):
+        port, plain = free_port(), free_port()
+        server = self.start_server([listener(port), *both(plain)], listen=f"{LOOPBACK}@{port}",
+                                   listen_plain=f"{LOOPBACK}@{plain}", **PATIENT)
+        self.check(plain, server)
 
 
 def count_of(program, key):

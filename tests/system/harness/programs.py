@@ -63,10 +63,14 @@ class Program:
             self.process.kill()
             raise
 
-    def begin_to_stop(self):
-        """Until it takes no connections any more; stop() has to follow."""
+    def tell_to_stop(self):
+        """stop() has to follow."""
         self._is_draining = True
         self.process.send_signal(signal.SIGTERM)
+
+    def begin_to_stop(self):
+        """Until it takes no connections any more; stop() has to follow."""
+        self.tell_to_stop()
 
         def refuses():
             with socket.socket() as end:

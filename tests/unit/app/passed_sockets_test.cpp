@@ -4,6 +4,8 @@
 #include "common/error.hpp"
 #include "tests/support/catch.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -132,8 +134,6 @@ TEST_CASE("Passed sockets are found by their addresses", "[unit][app]") {
     CHECK(passed.addresses() == std::vector{dot, dns});
     CHECK(passed.stream_addresses({dns}) == std::vector{dot});
     CHECK(passed.stream_addresses({}) == std::vector{dot, dns});
-    CHECK(passed.has(dns));
-    CHECK_FALSE(passed.has({boost::asio::ip::address_v6::loopback(), dns.port}));
 
     auto share = passed.share(dns, Which::both, 0, 1);
     CHECK(share.streams.size() == 1);
@@ -143,6 +143,21 @@ TEST_CASE("Passed sockets are found by their addresses", "[unit][app]") {
     share = passed.share(dot, Which::streams, 0, 1);
     close_all(share);
     CHECK_NOTHROW(passed.require_all_used());
+}
+
+TEST_CASE("What was not passed has to be free, each kind for itself", "[unit][app]") {
+    constexpr int others = 1;  // a socket that is there, and is not passed
+    const bool is_stream = GENERATE(true, false);
+    const net::Endpoint at = pass(0, is_stream ? SOCK_STREAM : SOCK_DGRAM);
+    set_variables(own_pid(), "1");
+    const auto passed = PassedSockets::take(first);
+    CHECK_NOTHROW(passed.require_rest_free(at, Which::both));
+    CHECK(pass(others, is_stream ? SOCK_DGRAM : SOCK_STREAM, at.port) == at);
+    CHECK_THROWS_AS(passed.require_rest_free(at, Which::both), boost::system::system_error);
+    if (is_stream) {
+        CHECK_NOTHROW(passed.require_rest_free(at, Which::streams));
+    }
+    ::close(first + others);
 }
 
 TEST_CASE("A socket that no option can use is not forgotten", "[unit][app]") {

@@ -3,6 +3,8 @@
 
 #include "tests/support/catch.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 using namespace dotpair;
 using namespace std::chrono_literals;
 
@@ -27,4 +29,19 @@ TEST_CASE("A deadline timer keeps the first deadline until it has come", "[unit]
     REQUIRE(due.size() == 2);
     CHECK(due[0] >= begin + 20ms);
     CHECK(due[1] >= begin + 40ms);
+}
+
+TEST_CASE("A deadline timer that is moved while it goes off is due once", "[unit][net]") {
+    net::EventLoop loop;
+    const policy::TimePoint begin = policy::Clock::now();
+    int due = 0;
+    net::DeadlineTimer timer(loop, [&] { ++due; });
+    boost::asio::steady_timer mover(loop.context(), begin - 2s);  // both go off in one turn
+    mover.async_wait([&](const auto&) { timer.arm(begin - 3s); });
+    timer.arm(begin - 1s);
+    boost::asio::steady_timer end(loop.context(), begin + 20ms);
+    end.async_wait([&](const auto&) { loop.stop(); });
+    loop.run();
+    CHECK(due == 1);
+    CHECK(loop.now() < begin + 1h);
 }

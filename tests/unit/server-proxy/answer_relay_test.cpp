@@ -410,11 +410,12 @@ TEST_CASE("AnswerRelay expires queries in the order in which they came", "[unit]
 TEST_CASE("AnswerRelay remembers where a query is asked, each place once", "[unit][relay]") {
     Fixture server;
     const auto id = server.query(test::query());
-    for (std::uint16_t number = 0; number < 4; ++number) {
+    constexpr auto most = static_cast<std::uint16_t>(AnswerRelay::max_routes);
+    for (std::uint16_t number = 0; number <= most; ++number) {
         server.relay.add_route(id, on_socket(number, static_cast<std::uint16_t>(100 + number)));
     }
     CHECK(server.relay.was_asked(id));
-    CHECK_FALSE(server.relay.drop_route(id, on_socket(3)));  // one more than it remembers
+    CHECK_FALSE(server.relay.drop_route(id, on_socket(most)));  // one more than it remembers
     CHECK_FALSE(server.relay.drop_route(id, {Route::Kind::stream, 0, 1, 0, 0}));
     CHECK_FALSE(server.relay.drop_route(id, {Route::Kind::datagram, 1, 1, 0, 0}));
     CHECK(server.relay.drop_route(id, on_socket(1))->wire_id == 101);
@@ -426,6 +427,25 @@ TEST_CASE("AnswerRelay remembers where a query is asked, each place once", "[uni
     for (const Route& route : server.relay.routes(next)) {
         CHECK(route.kind == Route::Kind::none);
     }
+}
+
+TEST_CASE("AnswerRelay keeps the places where a query is asked by age", "[unit][relay]") {
+    Fixture server;
+    const auto id = server.query(test::query());
+    constexpr auto most = static_cast<std::uint16_t>(AnswerRelay::max_routes);
+    for (std::uint16_t number = 0; number < most; ++number) {
+        server.relay.add_route(id, on_socket(number));
+    }
+    for (std::uint16_t number = most; number < 3 * most; ++number) {
+        const Route oldest = server.relay.routes(id).front();
+        CHECK(oldest.number == static_cast<std::uint32_t>(number - most));
+        server.relay.drop_route(id, oldest);
+        CHECK_FALSE(server.relay.routes(id).back().is_used());
+        server.relay.add_route(id, on_socket(number));
+    }
+    server.relay.drop_route(id, server.relay.routes(id)[1]);
+    CHECK(server.relay.routes(id)[0].number == 2U * most);
+    CHECK(server.relay.routes(id)[1].number == 2U * most + 2);
 }
 
 TEST_CASE("AnswerRelay keeps a query in several lines at once", "[unit][relay]") {
