@@ -108,7 +108,7 @@ bool UpstreamPool::is_elsewhere_too(QueryId query) {
 /// may be about to be answered.
 void UpstreamPool::suspend(Connection& connection) {
     connection.doubted_since = loop_.now();
-    const bool is_path = connection.stream->watch().is_in_doubt();
+    const bool is_path = connection.is_outdated || connection.stream->watch().is_in_doubt();
     std::vector<QueryId> unanswered = connection.stream->ids().pending();
     std::erase_if(unanswered, [this, is_path](QueryId query) {
         const bool is_enough = !is_path && relay_.is_asked_twice(query) && is_elsewhere_too(query);
