@@ -2,18 +2,14 @@
 #pragma once
 
 #include "client-proxy/config.hpp"
+#include "client-proxy/pooled_connection.hpp"
+#include "client-proxy/pooled_upstream.hpp"
 #include "client-proxy/query_relay.hpp"
 #include "client-proxy/ticket_keeper.hpp"
 #include "client-proxy/upstream_hosts.hpp"
 #include "common/net/query_stream.hpp"
-#include "common/net/tls_context.hpp"
 #include "common/net/transfers.hpp"
 #include "common/policy/dial_race.hpp"
-#include "common/policy/early_data_memory.hpp"
-#include "common/policy/idle_time.hpp"
-#include "common/policy/lost_answers.hpp"
-#include "common/policy/path_watch.hpp"
-#include "common/policy/shakiness.hpp"
 #include "common/policy/timekeeper.hpp"
 #include "common/policy/transport_memory.hpp"
 #include "common/policy/upstream_order.hpp"
@@ -99,10 +95,9 @@ public:
 
     /// The ways to the upstreams are others than before, or what went over them is lost: forgets
     /// what was learned on them (tickets, failures, idle times), looks up the addresses of names
-    /// again, and renews connections. Those that
-    /// are open make way for fresh ones as soon as these open, and meanwhile go on: nobody can tell
-    /// whether they still reach anybody. What was asked on them is asked again on the fresh ones.
-    /// Returns how many were open.
+    /// again, and renews connections. Those that are open make way for fresh ones as soon as these
+    /// open, and meanwhile go on: nobody can tell whether they still reach anybody. What was asked
+    /// on them is asked again on the fresh ones. Returns how many were open.
     std::size_t network_changed();
 
     /// For transfers as well: the same peers, the same bounds.
@@ -114,80 +109,8 @@ private:
     static const char* name_of(policy::UpstreamTransport transport);
     static const char* name_of(net::EarlyData fate);
 
-    struct Upstream {
-        explicit Upstream(net::TlsClientContext context) : tls(std::move(context)) {}
-
-        net::UpstreamAddress address;
-        std::string label;      // "192.0.2.1@853#name", for logs
-        bool is_known = false;  // there is something that it can prove
-        net::TlsClientContext tls;
-        std::string last_error;
-        std::string last_doubt;  // why it may be somebody else (opportunistic)
-        bool one_message_per_record = false;
-        policy::LearnedIdleTime idle_time;
-        policy::LearnedAckDelay ack_delay;
-        policy::Shakiness shakiness;
-        policy::LostAnswers lost_answers;
-        policy::TimePoint lossy_until{};   // packets to it or from it got lost, and nothing else
-        policy::TimePoint bursty_until{};  // more was asked at once than one connection carries
-        policy::TimePoint used_at{};       // the last query
-        policy::TimePoint plain_until{};   // handshakes with a ticket came to nothing
-        bool was_plain_turn = false;       // of the last attempt at it
-        policy::EarlyDataMemory early_data{};
-        policy::EarlyDataMemory fast_open{};  // the same of a ClientHello in the SYN
-        bool was_refused_in_syn = false;      // the last one with it
-        /// When it last failed because it is somebody else (strict); that was its last failure.
-        policy::TimePoint unproven_at = policy::TimePoint::min();
-        /// When a connection to it last opened, or ended after that.
-        policy::TimePoint served_at = policy::TimePoint::min();
-        bool owes_an_answer = false;  // until it answers
-        policy::TimePoint stalled_at{};
-    };
-
-    struct Connection {
-        std::uint32_t number = 0;
-        std::size_t upstream = 0;
-        std::optional<policy::SuspectRoom> suspects;  // nothing: it is shared
-        policy::UpstreamTransport transport = policy::UpstreamTransport::tls;
-        bool is_plain = false;  // dialed without Fast Open and ticket
-        bool sent_early = false;
-        bool has_opened = false;
-        bool is_outdated = false;  // since the network changed
-        /// The peer told it to end: it is asked while there is no other, up to then.
-        std::optional<policy::TimePoint> leaving_until;
-        policy::TimePoint dialed_at{};
-        policy::TimePoint opened_at{};
-        policy::TimePoint answered_at{};
-        policy::TimePoint answer_due = policy::TimePoint::max();  // see expect_answers()
-        policy::TimePoint hole_at{};  // when something had last arrived ahead of what is missing
-        policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
-        std::size_t silent_queries = 0;                              // slow ones in a row
-        std::size_t garbage_in_a_row = 0;
-        policy::TimePoint garbage_at = policy::TimePoint::min();  // the last
-        policy::TimePoint used_since = policy::TimePoint::max();  // the first query
-        bool was_in_doubt = false;  // when it ended: no query is to blame
-        policy::TimePoint ended_at{};
-        /// In clear: when to see whether TLS works by now.
-        policy::TimePoint better_at = policy::TimePoint::max();
-        std::unique_ptr<net::QueryStream> stream;
-
-        bool is_in_doubt() const { return doubted_since != policy::TimePoint::max(); }
-
-        /// Fit for more queries, at once or in a while.
-        bool is_useful() const {
-            return !stream->is_retiring() && !is_in_doubt() && !leaving_until;
-        }
-
-        bool can_take(policy::Company company) const {
-            return !is_in_doubt() && !leaving_until && would_take(company);
-        }
-
-        bool would_take(policy::Company company) const {
-            return suspects.has_value() == policy::is_suspect(company) &&
-                   stream->can_take_query() &&
-                   (!suspects || suspects->admits(company, stream->ids().pending_count()));
-        }
-    };
+    using Upstream = PooledUpstream;
+    using Connection = PooledConnection;
 
     bool write(QueryId query);
     bool write_on(Connection& connection, QueryId query);

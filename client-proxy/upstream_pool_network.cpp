@@ -21,7 +21,7 @@ std::size_t UpstreamPool::network_changed() {
         upstream.lossy_until = {};
         upstream.bursty_until = {};
         upstream.lost_answers = {};
-        upstream.stalled_at = policy::TimePoint::min();
+        upstream.stalled_at = {};
         upstream.owes_an_answer = false;
         upstream.last_error.clear();
         upstream.unproven_at = policy::TimePoint::min();

@@ -198,6 +198,8 @@ public:
     void on_hold_end() override;
 
 private:
+    static constexpr std::size_t record_size = 16 * 1024;  // of TLS, at most
+
     static constexpr std::size_t burst_size =
         32;  // messages in flight from which on more are sure to follow
     /// Of answers that are packed: a resolver that is quick has few in its hands at any time.
@@ -246,6 +248,7 @@ private:
     void write_frames();
     void write_rest();
     bool is_window_small();
+    void note_encrypted(std::size_t size);
     std::size_t record_of(dns::ConstBytes frames);
     std::size_t encrypt(dns::ConstBytes frames);
     void transmit();
