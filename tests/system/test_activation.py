@@ -111,8 +111,8 @@ class PassedSockets(Activated):
 
     def test_a_socket_for_both_families_serves_both(self):
         server = self.start_server([listener()])
-        ends = [datagrams(address="::")]
-        client = self.start_client(server, ends + [listener(ends[0].getsockname()[1], "::", dualstack_ipv6=True)])
+        port = free_port()
+        client = self.start_client(server, [datagrams(port, "::"), listener(port, "::", dualstack_ipv6=True)])
         for ask in (ask_udp, ask_tcp):
             self.assert_answer(ask(client.port, QUERY))
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as app:
