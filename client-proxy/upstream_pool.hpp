@@ -148,6 +148,8 @@ private:
     Stock stock_of(std::size_t upstream) const;
     std::size_t spares_wanted(std::size_t upstream) const;
     void keep_spare(std::size_t upstream);
+    std::size_t upstream_for_suspects() const;
+    bool has_overdue_dial(std::size_t upstream) const;
     void dial_for_suspects();
     void dial(std::size_t upstream, bool for_suspects);
     void connect(

@@ -157,10 +157,32 @@ std::size_t UpstreamPool::suspects_waiting(std::size_t at_most) const {
     return count;
 }
 
+/// One that is gone would hold suspects up until the kernel gives up: whoever answers less late is
+/// asked meanwhile.
+std::size_t UpstreamPool::upstream_for_suspects() const {
+    const policy::TimePoint now = loop_.now();
+    for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
+        const bool is_fit = !selector_.is_left_alone(upstream, now) &&
+                            !selector_.is_withheld(upstream) &&
+                            !selector_.is_doubted(upstream, now);
+        if (is_fit && !has_overdue_dial(upstream)) {
+            return upstream;
+        }
+    }
+    return selector_.pick_any(now);
+}
+
+bool UpstreamPool::has_overdue_dial(std::size_t upstream) const {
+    return std::ranges::any_of(connections_, [&](const Connection& it) {
+        return it.upstream == upstream && !it.stream->is_open() &&
+               race_.is_overdue(upstream, loop_.now() - it.dialed_at);
+    });
+}
+
 /// Several at a time, since each begins with one query. A connection whose peer wants no more
 /// queries leaves its place to another before it has ended.
 void UpstreamPool::dial_for_suspects() {
-    const std::size_t upstream = selector_.pick_any(loop_.now());
+    const std::size_t upstream = upstream_for_suspects();
     if (selector_.is_left_alone(upstream, loop_.now())) {
         if (suspects_at_ > loop_.now()) {
             race_timer_->arm(suspects_at_);
@@ -174,11 +196,8 @@ void UpstreamPool::dial_for_suspects() {
     std::size_t used = 0;
     std::size_t retiring = 0;
     for (const Connection& connection : connections_) {
-        if (!connection.suspects) {
-            continue;
-        }
-        dialing += connection.stream->is_open() ? 0U : 1U;
-        if (connection.stream->peer() == upstream) {
+        if (connection.suspects && connection.upstream == upstream) {
+            dialing += connection.stream->is_open() ? 0U : 1U;
             ++(connection.is_useful() ? used : retiring);
         }
     }
@@ -186,6 +205,7 @@ void UpstreamPool::dial_for_suspects() {
     for (; may_dial && dialing < wanted && used < room && used + retiring < 2 * room;
          ++dialing, ++used) {
         dial(upstream, true);
+        race_timer_->arm(loop_.now() + race_.overdue_after(upstream));
     }
 }
 

@@ -3,6 +3,9 @@
 // network that changes, and what holds all the same.
 #include "simulated_client.hpp"
 
+#include <algorithm>
+#include <ranges>
+
 using namespace dotpair;
 using namespace std::chrono_literals;
 
@@ -145,6 +148,33 @@ TEST_CASE("An upstream that ends its connections by habit costs no answer", "[un
     CHECK(std::ranges::count_if(world.answered, [](const auto& it) {
               return it.second > 5 * round_trip;
           }) <= count / 50);
+}
+
+TEST_CASE("Of two upstreams one is gone and one ends its connections: nothing is lost", "[unit]") {
+    const unsigned seed = GENERATE(range(0U, 10U));
+    const Mood mood = GENERATE(Mood::closing, Mood::resetting);
+    CAPTURE(seed, static_cast<int>(mood));
+    World world(seed, 2, policy::UpstreamPolicy::failover);
+    for (SimulatedUpstream& upstream : world.upstreams) {
+        upstream.round_trip = round_trip;
+    }
+    const auto ask_for = [&world](auto time) {
+        for (auto passed = 0ms; passed < time; passed += 5ms) {
+            world.ask();
+            world.pass(5ms);
+        }
+    };
+    for (int time = 0; time < 3; ++time) {
+        ask_for(1s);
+        world.upstreams[0].mood = Mood::silent;
+        world.upstreams[1].mood = mood;
+        ask_for(6s);
+        world.upstreams[0].mood = Mood::well;
+        world.upstreams[1].mood = Mood::well;
+    }
+    world.pass(timeout);
+    CHECK(world.failed.empty());
+    CHECK(std::ranges::max(world.answered | std::views::values) <= 2s);
 }
 
 TEST_CASE("Answers that the network lost are asked for over another connection", "[unit][client]") {
