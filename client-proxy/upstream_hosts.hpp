@@ -4,9 +4,8 @@
 #include "client-proxy/address_store.hpp"
 #include "client-proxy/config.hpp"
 #include "common/net/address_lookup.hpp"
+#include "common/net/sockets.hpp"
 #include "common/policy/host_addresses.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <array>
 #include <cstddef>
@@ -76,8 +75,8 @@ private:
         std::string failure;        // of the last lookup; empty: it found something
         std::string round_failure;  // of the one that is under way
         bool is_used = false;       // since the last lookup
-        boost::asio::steady_timer due;
-        boost::asio::steady_timer resolution_delay;
+        net::SteadyTimer due;
+        net::SteadyTimer resolution_delay;
     };
 
     std::unique_ptr<Host> make_host(std::size_t upstream);

@@ -3,10 +3,9 @@
 
 #include "common/dns/address_query.hpp"
 #include "common/net/frame_connection.hpp"
+#include "common/net/sockets.hpp"
 #include "common/net/udp_batch_socket.hpp"
 #include "common/policy/lookup_attempts.hpp"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -89,7 +88,7 @@ private:
     std::string failure_;
     std::shared_ptr<UdpBatchSocket> socket_;
     std::shared_ptr<FrameConnection> stream_;
-    boost::asio::steady_timer timer_;
+    SteadyTimer timer_;
     std::uint64_t wait_ = 0;  // counts waits: what a timer was for that fires too late
 };
 

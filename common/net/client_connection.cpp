@@ -25,7 +25,7 @@ ClientConnection::~ClientConnection() {
     close();
 }
 
-void ClientConnection::adopt(boost::asio::ip::tcp::socket socket) {
+void ClientConnection::adopt(TcpSocket socket) {
     stream_->adopt(std::move(socket));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/net/frame_connection.hpp"
+#include "common/net/sockets.hpp"
 #include "common/policy/slot_table.hpp"
 
 #include <cstddef>
@@ -50,7 +51,7 @@ public:
     ClientConnection& operator=(const ClientConnection&) = delete;
     ~ClientConnection() override;
 
-    void adopt(boost::asio::ip::tcp::socket socket);
+    void adopt(TcpSocket socket);
 
     policy::SlotId id() const { return id_; }
 

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "common/net/frame_connection.hpp"
-
-#include <boost/asio/steady_timer.hpp>
+#include "common/net/sockets.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -83,7 +82,7 @@ private:
     std::vector<std::shared_ptr<Contender>> contenders_;  // under way
     std::string reason_;
     Loss loss_;
-    boost::asio::steady_timer timer_;
+    SteadyTimer timer_;
 };
 
 }  // namespace dotpair::net

@@ -83,11 +83,13 @@ ReturnPath DatagramBuffers::return_path(std::size_t index) {
         if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
             in_pktinfo info{};
             std::memcpy(&info, CMSG_DATA(item), sizeof info);
+            path.has_local = true;
             // Not the destination itself: nothing can be sent from a broadcast address.
             std::memcpy(&path.local, &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
         } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
             in6_pktinfo info{};
             std::memcpy(&info, CMSG_DATA(item), sizeof info);
+            path.has_local = true;
             path.local = info.ipi6_addr;
             path.interface = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
         }
@@ -98,6 +100,9 @@ ReturnPath DatagramBuffers::return_path(std::size_t index) {
 void write_return_path(msghdr& header, DatagramControl& control, const ReturnPath& path) {
     header.msg_name = const_cast<ReturnPath::Address*>(&path.peer);  // NOLINT: sendmmsg only reads
     header.msg_namelen = path.peer_size;
+    if (!path.has_local) {
+        return;
+    }
     if (path.peer.v4.sin_family == AF_INET) {
         in_pktinfo info{};
         std::memcpy(&info.ipi_spec_dst, &path.local, sizeof info.ipi_spec_dst);

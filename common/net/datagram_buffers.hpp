@@ -13,8 +13,7 @@
 
 namespace dotpair::net {
 
-/// Where a datagram came from and which of our addresses it was sent to: what its answer needs
-/// (PKTINFO).
+/// Where a datagram came from and which of our addresses it was sent to: what its answer needs.
 struct ReturnPath {
     union Address {
         sockaddr_in v4;
@@ -23,6 +22,7 @@ struct ReturnPath {
 
     Address peer{};
     socklen_t peer_size = 0;
+    bool has_local = false;       // the socket has many addresses, and asks for PKTINFO
     in6_addr local{};             // an IPv4 address in its first four octets
     std::uint32_t interface = 0;  // zero: let the routes decide
 };
@@ -48,7 +48,6 @@ public:
 
     dns::Bytes message(std::size_t index);
 
-    /// REQUIRES: a socket that asks for PKTINFO.
     ReturnPath return_path(std::size_t index);
 
     dns::Bytes buffer(std::size_t index) {

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "common/net/event_loop.hpp"
-
-#include <boost/asio/steady_timer.hpp>
+#include "common/net/sockets.hpp"
 
 #include <functional>
 #include <optional>
@@ -22,7 +21,7 @@ public:
 
 private:
     EventLoop& loop_;
-    boost::asio::steady_timer timer_;
+    SteadyTimer timer_;
     std::function<void()> on_due_;
     policy::TimePoint armed_for_ = policy::TimePoint::max();
 };

@@ -126,7 +126,8 @@ private:
     std::vector<std::uint8_t> send_buffer_;
     DatagramBuffers datagrams_;
     std::vector<std::uint16_t> random_;
-    boost::asio::io_context context_{1};
+    /// What others post is guarded; sockets and timers are the loop's own, so that is not.
+    boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     // Behind it: they may own sockets.
     std::vector<std::shared_ptr<TurnEnd>> ending_;
     std::vector<std::shared_ptr<TurnEnd>> ending_now_;

@@ -96,7 +96,7 @@ void FrameConnection::put_hello_into_syn() {
     );
 }
 
-void FrameConnection::adopt(boost::asio::ip::tcp::socket socket) {
+void FrameConnection::adopt(TcpSocket socket) {
     socket_ = std::move(socket);
     set_option(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, 1);
     set_user_timeout(socket_.native_handle(), settings_.message_timeout);

@@ -5,13 +5,11 @@
 #include "common/net/connection_settings.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
+#include "common/net/sockets.hpp"
 #include "common/net/tls_upgrade.hpp"
 #include "common/policy/connection_end.hpp"
 #include "common/policy/outbox.hpp"
 #include "common/policy/path_watch.hpp"
-
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -85,7 +83,7 @@ public:
 
     /// Exactly one of these begins. connect() reports failure to on_closed(), never from within.
     void connect(const Endpoint& peer);
-    void adopt(boost::asio::ip::tcp::socket socket);
+    void adopt(TcpSocket socket);
 
     bool is_open() const { return state_ == State::open; }
 
@@ -256,6 +254,9 @@ private:
     void unsent_taken(std::size_t size);
     void report_drained();
     void report_sent();
+    void look_at_turn_end();
+    void note_read(std::size_t octets);
+    void acknowledge();
 
     void fail(const std::string& reason);
     void fail(int error);
@@ -294,8 +295,8 @@ private:
     ConnectionSettings settings_;
     std::optional<TlsSession> tls_;
     std::unique_ptr<TlsUpgrade> upgrade_;  // until TLS is there
-    boost::asio::ip::tcp::socket socket_;
-    boost::asio::steady_timer timer_;
+    TcpSocket socket_;
+    SteadyTimer timer_;
     policy::TimePoint timer_at_ = policy::TimePoint::max();  // when it will fire, if armed
 
     State state_ = State::connecting;
@@ -312,6 +313,7 @@ private:
     bool more_expected_ = false;
     bool is_holding_ = false;
     bool turn_end_asked_ = false;
+    bool owes_acknowledgement_ = false;  // of what was read in this turn
     bool was_congested_ = false;
     bool peer_ended_ = false;
     bool is_unproven_ = false;
@@ -333,6 +335,7 @@ private:
     policy::TimePoint active_at_;    // the last whole message, either way
     policy::TimePoint frame_began_;  // of the frame that is not whole
     policy::TimePoint blocked_since_;
+    policy::TimePoint read_at_;
     policy::TimePoint burst_as_of_;
 };
 

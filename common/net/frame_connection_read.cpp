@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The reading half of FrameConnection.
 #include "common/net/frame_connection.hpp"
-#include "common/net/tcp_facts.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
@@ -53,14 +52,11 @@ void FrameConnection::on_readable() {
             end_of_stream();
             break;
         }
-        settings_.counters->bytes_in.add(static_cast<std::uint64_t>(size));
+        note_read(static_cast<std::size_t>(size));
         consume(room.first(static_cast<std::size_t>(size)));
         if (static_cast<std::size_t>(size) < room.size()) {
             break;  // that was all there is: asking again would only say so
         }
-    }
-    if (state_ != State::closed) {
-        acknowledge_at_once(socket_.native_handle());  // the kernel forgets it with each answer
     }
     arm_read();
     schedule();
@@ -159,6 +155,9 @@ void FrameConnection::decrypt() {
         settings_.counters->records_in.add();
         deliver(plain.subspan(used, size));
         used += size;
+        if (!tls_->has_more()) {
+            break;  // asking again would only say so
+        }
     }
     end_batch();
     keep_unread();

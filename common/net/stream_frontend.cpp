@@ -67,9 +67,7 @@ void StreamFrontend::add_listeners(
     const PassedListeners& passed,
     const Secure& secure
 ) {
-    const auto on_accept = [this, secure](boost::asio::ip::tcp::socket socket) {
-        accept(std::move(socket), secure);
-    };
+    const auto on_accept = [this, secure](TcpSocket socket) { accept(std::move(socket), secure); };
     for (const int descriptor : passed.streams) {
         listeners_.push_back(
             std::make_unique<TcpListener>(loop_, at, descriptor, listening, on_accept)
@@ -124,7 +122,7 @@ void StreamFrontend::stop_in_haste() {
     }
 }
 
-void StreamFrontend::accept(boost::asio::ip::tcp::socket socket, const Secure& secure) {
+void StreamFrontend::accept(TcpSocket socket, const Secure& secure) {
     boost::system::error_code error;
     const auto peer = socket.remote_endpoint(error);
     if (error) {

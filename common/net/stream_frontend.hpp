@@ -4,6 +4,7 @@
 #include "common/net/admissions.hpp"
 #include "common/net/client_connection.hpp"
 #include "common/net/passed_listeners.hpp"
+#include "common/net/sockets.hpp"
 #include "common/net/tcp_listener.hpp"
 #include "common/net/tls_context.hpp"
 
@@ -127,7 +128,7 @@ private:
         const PassedListeners& passed,
         const Secure& secure
     );
-    void accept(boost::asio::ip::tcp::socket socket, const Secure& secure);
+    void accept(TcpSocket socket, const Secure& secure);
     std::shared_ptr<void> admit(const boost::asio::ip::address& from);
     bool make_room();
     void forget(policy::SlotId id);

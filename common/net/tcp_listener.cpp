@@ -6,7 +6,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <netinet/in.h>
@@ -39,8 +38,8 @@ struct TcpListener::State {
     State(EventLoop& loop, OnAccept accept)
         : acceptor(loop.context()), timer(loop.context()), on_accept(std::move(accept)) {}
 
-    boost::asio::ip::tcp::acceptor acceptor;
-    boost::asio::steady_timer timer;
+    TcpAcceptor acceptor;
+    SteadyTimer timer;
     OnAccept on_accept;
     bool is_passed = false;
     bool accepts = true;
@@ -49,7 +48,7 @@ struct TcpListener::State {
 
 namespace {
 
-void spawn(const boost::asio::any_io_executor& executor, boost::asio::awaitable<void> what) {
+void spawn(const Executor& executor, boost::asio::awaitable<void> what) {
     boost::asio::co_spawn(executor, std::move(what), [](const std::exception_ptr& escaped) {
         if (escaped) {
             std::rethrow_exception(escaped);  // out of EventLoop::run(): a bug, not an event
@@ -143,7 +142,7 @@ boost::system::error_code TcpListener::accept_waiting(State& state, int most) {
     boost::system::error_code error;
     for (int count = 0; count < most && !error; ++count) {
         state.acceptor.non_blocking(true, error);
-        boost::asio::ip::tcp::socket socket(state.acceptor.get_executor());
+        TcpSocket socket(state.acceptor.get_executor());
         if (!error) {
             state.acceptor.accept(socket, error);
         }

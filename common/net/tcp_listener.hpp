@@ -3,9 +3,9 @@
 
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
+#include "common/net/sockets.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <functional>
 #include <memory>
@@ -16,7 +16,7 @@ namespace dotpair::net {
 /// beside other processes that hold the same socket.
 class TcpListener {
 public:
-    using OnAccept = std::function<void(boost::asio::ip::tcp::socket)>;
+    using OnAccept = std::function<void(TcpSocket)>;
 
     struct Settings {
         bool dual_stack = false;  // an IPv6 wildcard takes IPv4 as well

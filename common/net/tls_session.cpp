@@ -81,6 +81,14 @@ const BIO_METHOD* lending_method() {
     return method;
 }
 
+/// Of this thread's errors, as OpenSSL wants it before each call whose failure is to be explained.
+/// There hardly ever is any, and to clear them costs more than to look.
+void clear_errors() {
+    if (ERR_peek_error() != 0) {
+        ERR_clear_error();
+    }
+}
+
 }  // namespace
 
 TlsSession::TlsSession(SSL* ssl, bool may_be_early) : state_(std::make_unique<State>()) {
@@ -138,7 +146,7 @@ TlsSession::Progress TlsSession::progress_of(int result) {
 }
 
 TlsSession::Progress TlsSession::handshake() {
-    ERR_clear_error();
+    clear_errors();
     const Progress progress = progress_of(SSL_do_handshake(state_->ssl));
     state_->writes_early = state_->writes_early && progress != Progress::done;
     return progress;
@@ -160,7 +168,7 @@ std::size_t TlsSession::early_overhead() const {
 }
 
 bool TlsSession::write_early(dns::ConstBytes plain) {
-    ERR_clear_error();
+    clear_errors();
     std::size_t written = 0;
     if (SSL_write_early_data(state_->ssl, plain.data(), plain.size(), &written) == 1) {
         return true;
@@ -174,7 +182,7 @@ bool TlsSession::is_reading_early() const {
 }
 
 TlsSession::ReadResult TlsSession::read_early(dns::Bytes plain) {
-    ERR_clear_error();
+    clear_errors();
     std::size_t size = 0;
     const int result = SSL_read_early_data(state_->ssl, plain.data(), plain.size(), &size);
     if (result == SSL_READ_EARLY_DATA_ERROR) {
@@ -197,10 +205,14 @@ EarlyData TlsSession::early_data() const {
 }
 
 TlsSession::ReadResult TlsSession::read(dns::Bytes plain) {
-    ERR_clear_error();
+    clear_errors();
     std::size_t size = 0;
     const int result = SSL_read_ex(state_->ssl, plain.data(), plain.size(), &size);
     return {progress_of(result), size};
+}
+
+bool TlsSession::has_more() const {
+    return !state_->input.empty() || SSL_has_pending(state_->ssl) == 1;
 }
 
 void TlsSession::pad_records(std::size_t block) {
@@ -212,7 +224,7 @@ void TlsSession::pad_records(std::size_t block) {
 }
 
 bool TlsSession::write(dns::ConstBytes plain) {
-    ERR_clear_error();
+    clear_errors();
     const auto send = state_->writes_early ? SSL_write_early_data : SSL_write_ex;
     std::size_t written = 0;
     if (plain.empty() || send(state_->ssl, plain.data(), plain.size(), &written) == 1) {
@@ -225,9 +237,9 @@ bool TlsSession::write(dns::ConstBytes plain) {
 void TlsSession::close() {
     if (!state_->close_sent && SSL_is_init_finished(state_->ssl) == 1) {
         state_->close_sent = true;
-        ERR_clear_error();
+        clear_errors();
         SSL_shutdown(state_->ssl);
-        ERR_clear_error();
+        clear_errors();
     }
 }
 

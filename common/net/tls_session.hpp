@@ -96,6 +96,9 @@ public:
     /// one record. REQUIRES: handshake() returned done.
     ReadResult read(dns::Bytes plain);
 
+    /// Whether another read() may have something, as far as one can know without it.
+    bool has_more() const;
+
     /// From now on records are padded (RFC 8446 section 5.4) so that a record with one message
     /// looks as if the message had been padded to `block` octets (RFC 8467). TLS 1.2 cannot.
     /// REQUIRES: block > 0.

@@ -5,9 +5,7 @@
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
 #include "common/net/passed_listeners.hpp"
-
-#include <boost/asio/basic_datagram_socket.hpp>
-#include <boost/asio/ip/udp.hpp>
+#include "common/net/sockets.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +16,9 @@ namespace dotpair::net {
 
 /// A UDP socket that reads and writes in batches: recvmmsg and sendmmsg behind two calls.
 ///
-/// Listening: knows for each datagram the way back, also on a wildcard address. Connected: takes
-/// datagrams from one peer alone, and learns from the kernel when nobody listens there (P-102,
-/// P-106). What is to be sent is not copied: see queue().
+/// Listening: knows for each datagram the way back, also on a wildcard address (PKTINFO).
+/// Connected: takes datagrams from one peer alone, and learns from the kernel when nobody listens
+/// there (P-102, P-106). What is to be sent is not copied: see queue().
 class UdpBatchSocket final : public TurnEnd, public std::enable_shared_from_this<UdpBatchSocket> {
 public:
     class Handler {
@@ -73,7 +71,7 @@ public:
 private:
     UdpBatchSocket(EventLoop& loop, Handler& handler);
 
-    void learn_ways_back(const Endpoint& at);
+    void learn_ways_back(const boost::asio::ip::address& at);
     void arm();
     void on_readable();
     bool receive_batch();
@@ -86,9 +84,7 @@ private:
 
     EventLoop& loop_;
     Handler* handler_;
-    /// With the one executor that it has here: one of any type costs something with each wait.
-    boost::asio::basic_datagram_socket<boost::asio::ip::udp, boost::asio::io_context::executor_type>
-        socket_;
+    UdpSocket socket_;
     bool is_connected_ = false;
     bool is_reading_ = true;
     bool turn_end_asked_ = false;

@@ -56,11 +56,18 @@ public:
 
     std::size_t size() const { return committed_ - taken_; }
 
+    /// For who has nothing to write for a while: leaves no more than a message or two take.
+    void release_memory() {
+        if (size() == 0 && bytes_.capacity() > idle_capacity) {
+            bytes_ = {};
+        }
+    }
+
     /// Memory in use.
     std::size_t capacity() const { return bytes_.capacity(); }
 
 private:
-    /// An idle connection holds no buffer; a busy one keeps a small one.
+    /// What a burst took goes; what a busy turn takes stays.
     void clear() {
         if (bytes_.capacity() > kept_capacity) {
             bytes_ = {};
@@ -70,7 +77,8 @@ private:
         taken_ = 0;
     }
 
-    static constexpr std::size_t kept_capacity = 4096;
+    static constexpr std::size_t kept_capacity = 16 * 1024;
+    static constexpr std::size_t idle_capacity = 256;
 
     std::vector<std::uint8_t> bytes_;
     std::size_t committed_ = 0;

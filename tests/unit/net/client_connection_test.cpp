@@ -44,9 +44,9 @@ public:
             connection = std::make_unique<net::ClientConnection>(
                 thread.loop, owner, policy::SlotId{1, 1}, settings, 2, std::nullopt
             );
-            connection->adopt(boost::asio::ip::tcp::socket(
-                thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1]
-            ));
+            connection->adopt(
+                net::TcpSocket(thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1])
+            );
         });
     }
 

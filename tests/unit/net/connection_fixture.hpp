@@ -75,9 +75,9 @@ public:
                 settings,
                 with_tls ? std::optional(server_.start_session()) : std::nullopt
             );
-            stream->adopt(boost::asio::ip::tcp::socket(
-                thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1]
-            ));
+            stream->adopt(
+                net::TcpSocket(thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1])
+            );
         });
         if (shakes_hands) {
             peer.shake_hands();

@@ -56,9 +56,9 @@ public:
             stream = std::make_shared<net::FrameConnection>(
                 thread.loop, recorder, settings, server_.start_session()
             );
-            stream->adopt(boost::asio::ip::tcp::socket(
-                thread.loop.context(), boost::asio::ip::tcp::v4(), sockets_[1]
-            ));
+            stream->adopt(
+                net::TcpSocket(thread.loop.context(), boost::asio::ip::tcp::v4(), sockets_[1])
+            );
         });
     }
 

@@ -245,9 +245,7 @@ TEST_CASE("A handler may close the connection and go away in any of its calls", 
             tls ? std::optional(server.start_session()) : std::nullopt
         );
         const auto kept = stream;
-        kept->adopt(boost::asio::ip::tcp::socket(
-            thread.loop.context(), boost::asio::ip::tcp::v4(), sockets[1]
-        ));
+        kept->adopt(net::TcpSocket(thread.loop.context(), boost::asio::ip::tcp::v4(), sockets[1]));
     });
     peer.shake_hands();
     auto both = test::frame_of(octets_of("one"));

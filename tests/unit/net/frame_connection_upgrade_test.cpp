@@ -41,9 +41,9 @@ public:
                     policy::StarttlsServer({}), [this] { return server_.start_session(); }
                 )
             );
-            stream->adopt(boost::asio::ip::tcp::socket(
-                thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1]
-            ));
+            stream->adopt(
+                net::TcpSocket(thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1])
+            );
         });
     }
 

@@ -78,9 +78,9 @@ public:
             client_ = std::make_unique<net::ClientConnection>(
                 thread.loop, owner, policy::SlotId{1, 1}, of_client, 10, std::nullopt
             );
-            client_->adopt(boost::asio::ip::tcp::socket(
-                thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1]
-            ));
+            client_->adopt(
+                net::TcpSocket(thread.loop.context(), boost::asio::ip::tcp::v4(), pair_[1])
+            );
         });
     }
 
