@@ -20,7 +20,8 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::size_t spare_descriptors = 64;  // listeners, upstreams, transfers, the loop's own
+constexpr std::size_t spare_descriptors = 64;  // listeners, transfers, the loop's own
+constexpr std::size_t descriptors_per_upstream = 32;
 
 using Workers = std::vector<std::unique_ptr<ClientWorker>>;
 
@@ -151,7 +152,10 @@ void log_stats(const Workers& workers) {
 
 int run(const Config& config) {
     auto passed = app::PassedSockets::take();
-    app::raise_descriptor_limit(config.workers * (config.tcp_clients + spare_descriptors));
+    app::raise_descriptor_limit(
+        config.workers * (config.tcp_clients + spare_descriptors +
+                          config.upstreams.size() * descriptors_per_upstream)
+    );
     std::optional<app::StateDirectory> state;  // written to the end, by those that stand below
     if (!config.state_dir.empty()) {
         state.emplace("--state-dir", config.state_dir);

@@ -193,6 +193,9 @@ void UpstreamPool::on_connected(net::QueryStream& connection) {
         selector_.worked(connection.peer());
     }
     hosts_.worked(connection.peer(), connection.endpoint());
+    if (upstream.one_message_per_record) {
+        connection.put_one_message_per_record();  // perhaps not yet known when it was dialed
+    }
     note_transport(find(connection));
     connection.look_at_path(upstream.ack_delay, false, {});
     race_.opened(

@@ -208,6 +208,11 @@ void UpstreamPool::note_record_loss(
     });
     if (is_orderly && was_left_waiting && !upstreams_[upstream].one_message_per_record) {
         upstreams_[upstream].one_message_per_record = true;
+        for (const Connection& connection : connections_) {
+            if (connection.upstream == upstream && connection.stream->is_open()) {
+                connection.stream->put_one_message_per_record();
+            }
+        }
         spdlog::info("upstream reads one message a record addr={}", upstreams_[upstream].label);
     }
 }

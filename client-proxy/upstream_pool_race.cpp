@@ -15,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t suspect_connections_per_upstream = 8;
-constexpr milliseconds suspects_pause{100};  // between attempts while every upstream fails
+constexpr milliseconds suspects_pause{100};  // between attempts, and looks at what became of them
 constexpr std::chrono::minutes plain_period{10};
 constexpr std::chrono::seconds longest_restart{2};
 
@@ -175,6 +175,7 @@ std::size_t UpstreamPool::upstream_for_suspects() const {
 bool UpstreamPool::has_overdue_dial(std::size_t upstream) const {
     return std::ranges::any_of(connections_, [&](const Connection& it) {
         return it.upstream == upstream && !it.stream->is_open() &&
+               it.dialed_at > upstreams_[upstream].served_at &&
                race_.is_overdue(upstream, loop_.now() - it.dialed_at);
     });
 }
@@ -205,8 +206,8 @@ void UpstreamPool::dial_for_suspects() {
     for (; may_dial && dialing < wanted && used < room && used + retiring < 2 * room;
          ++dialing, ++used) {
         dial(upstream, true);
-        race_timer_->arm(loop_.now() + race_.overdue_after(upstream));
     }
+    race_timer_->arm(loop_.now() + suspects_pause);
 }
 
 /// Some middleboxes swallow a SYN with data, or a ClientHello with a ticket: beside an attempt that

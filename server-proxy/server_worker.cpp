@@ -65,7 +65,6 @@ net::StreamFrontend::Settings ServerWorker::client_settings() {
     settings.connection.one_message_per_record = true;
     settings.connection.peer_closes_first = true;
     settings.connection.packs_bursts = true;
-    settings.connection.is_watched = true;
     settings.connection.fast_open = config_.tcp_fastopen;
     settings.connection.counters = &client_connections_;
     settings.connections = config_.connections;

@@ -24,8 +24,6 @@ struct ConnectionSettings {
     /// EventLoop::hold_time, so that they need few packets. At its beginning the kernel sends ten
     /// or so, however small, before it waits a round trip.
     bool packs_bursts = false;
-    /// The peer tells by how soon we acknowledge whether the path works: at once, then.
-    bool is_watched = false;
     /// Where it counts what it does. REQUIRES: set, and outlives the connection.
     ConnectionCounters* counters = nullptr;
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).

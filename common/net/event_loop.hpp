@@ -40,6 +40,7 @@ class EventLoop final : public policy::Timekeeper {
 public:
     EventLoop();
 
+    /// While run() runs, what stands on it is for its thread alone.
     boost::asio::io_context& context() { return context_; }
 
     /// The time, read once per turn.
@@ -126,7 +127,7 @@ private:
     std::vector<std::uint8_t> send_buffer_;
     DatagramBuffers datagrams_;
     std::vector<std::uint16_t> random_;
-    /// What others post is guarded; sockets and timers are the loop's own, so that is not.
+    /// What others post is guarded. Sockets are not: while the loop runs, they are its own.
     boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     // Behind it: they may own sockets.
     std::vector<std::shared_ptr<TurnEnd>> ending_;

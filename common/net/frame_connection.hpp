@@ -116,6 +116,9 @@ public:
     /// What waits, and what of a burst was written just now: the kernel may not have sent it yet.
     std::size_t recent_octets();
 
+    /// From now on; see ConnectionSettings.
+    void put_one_message_per_record() { settings_.one_message_per_record = true; }
+
     /// More than queued_bytes wait to be written: do not add what can wait elsewhere.
     bool is_congested();
 
@@ -254,9 +257,6 @@ private:
     void unsent_taken(std::size_t size);
     void report_drained();
     void report_sent();
-    void look_at_turn_end();
-    void note_read(std::size_t octets);
-    void acknowledge();
 
     void fail(const std::string& reason);
     void fail(int error);
@@ -313,7 +313,6 @@ private:
     bool more_expected_ = false;
     bool is_holding_ = false;
     bool turn_end_asked_ = false;
-    bool owes_acknowledgement_ = false;  // of what was read in this turn
     bool was_congested_ = false;
     bool peer_ended_ = false;
     bool is_unproven_ = false;
@@ -335,7 +334,6 @@ private:
     policy::TimePoint active_at_;    // the last whole message, either way
     policy::TimePoint frame_began_;  // of the frame that is not whole
     policy::TimePoint blocked_since_;
-    policy::TimePoint read_at_;
     policy::TimePoint burst_as_of_;
 };
 

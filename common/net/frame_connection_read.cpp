@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The reading half of FrameConnection.
 #include "common/net/frame_connection.hpp"
+#include "common/net/tcp_facts.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
@@ -52,11 +53,16 @@ void FrameConnection::on_readable() {
             end_of_stream();
             break;
         }
-        note_read(static_cast<std::size_t>(size));
+        settings_.counters->bytes_in.add(static_cast<std::uint64_t>(size));
         consume(room.first(static_cast<std::size_t>(size)));
         if (static_cast<std::size_t>(size) < room.size()) {
             break;  // that was all there is: asking again would only say so
         }
+    }
+    if (state_ != State::closed) {
+        // For the peer's watch over the path, and for who holds small packets back until the last
+        // one is acknowledged (Nagle). The kernel forgets it with each answer.
+        acknowledge_at_once(socket_.native_handle());
     }
     arm_read();
     schedule();
@@ -169,8 +175,8 @@ void FrameConnection::deliver(dns::Bytes bytes) {
     std::size_t count = 0;
     deliver_messages(count);
     loop_.note_messages(count);
-    if (count > 1) {
-        settings_.one_message_per_record = false;  // it writes so, hence it reads so
+    if (count > 1 && settings_.packs_bursts) {
+        settings_.one_message_per_record = false;  // a client that writes so reads so
     }
     if (count > 0 || !frame_pending_) {
         frame_began_ =

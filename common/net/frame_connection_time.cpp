@@ -2,7 +2,6 @@
 // The clocks of FrameConnection: one timer, moved only forward; what it is for is decided when it
 // fires.
 #include "common/net/frame_connection.hpp"
-#include "common/net/tcp_facts.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,29 +10,7 @@
 namespace dotpair::net {
 namespace {
 constexpr std::chrono::milliseconds linger{1000};  // for the peer to take leave
-constexpr std::chrono::milliseconds close_behind{4};
-constexpr std::size_t large_read = 1400;  // of a burst: its sender's kernel may wait
 }  // namespace
-
-/// A packet for that alone costs as much as the messages in it. So where nobody waits for it, and
-/// more is sure to be written soon, it goes with that.
-void FrameConnection::note_read(std::size_t octets) {
-    settings_.counters->bytes_in.add(octets);
-    const bool is_rare = loop_.now() - read_at_ > close_behind;
-    read_at_ = loop_.now();
-    owes_acknowledgement_ = settings_.is_watched || is_rare || octets >= large_read;
-    if (owes_acknowledgement_) {
-        look_at_turn_end();
-    }
-}
-
-void FrameConnection::acknowledge() {
-    const bool is_about_to_write = carries_messages() && outbox_.size() > 0 && !write_armed_;
-    if (std::exchange(owes_acknowledgement_, false) && !is_about_to_write &&
-        state_ != State::closed) {
-        acknowledge_at_once(socket_.native_handle());  // the kernel forgets it with each answer
-    }
-}
 
 /// Told of each query and answer: does nothing where nothing changes.
 void FrameConnection::set_busy(bool busy) {

@@ -17,13 +17,7 @@ constexpr std::size_t max_encrypted_at_once = 256 * 1024;
 }  // namespace
 
 void FrameConnection::write_soon() {
-    if (carries_messages() && !write_armed_) {
-        look_at_turn_end();
-    }
-}
-
-void FrameConnection::look_at_turn_end() {
-    if (!turn_end_asked_) {
+    if (carries_messages() && !turn_end_asked_ && !write_armed_) {
         turn_end_asked_ = true;
         loop_.at_turn_end(shared_from_this());
     }
@@ -33,12 +27,8 @@ void FrameConnection::on_turn_end() {
     turn_end_asked_ = false;
     if (carries_messages() && !hold_rest()) {
         write_frames();
+        schedule();
     }
-    if (!busy_) {
-        outbox_.release_memory();
-    }
-    acknowledge();
-    schedule();
 }
 
 bool FrameConnection::is_congested() {
@@ -77,6 +67,9 @@ void FrameConnection::write_frames() {
         }
         outbox_.take(taken);
         active_at_ = loop_.now();
+    }
+    if (!busy_) {
+        outbox_.release_memory();
     }
     report_sent();
     report_drained();
@@ -158,7 +151,6 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
             arm_write();
             break;
         }
-        owes_acknowledgement_ = false;
         sent += static_cast<std::size_t>(size);
         sent_ += static_cast<std::uint64_t>(size);
         settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));

@@ -69,6 +69,8 @@ public:
 
     std::size_t recent_octets() override { return stream_->recent_octets(); }
 
+    void put_one_message_per_record() override { stream_->put_one_message_per_record(); }
+
     policy::Duration idle_time() const override { return stream_->idle_time(); }
 
     TlsFacts tls_facts() const override { return stream_->tls_facts(); }

@@ -114,6 +114,9 @@ public:
     /// As for FrameConnection. REQUIRES: is_open().
     virtual std::size_t recent_octets() = 0;
 
+    /// As ConnectionSettings::one_message_per_record, learned since. REQUIRES: open.
+    virtual void put_one_message_per_record() = 0;
+
     /// After frames were put into outbox() or IDs abandoned: writes, and keeps the idle clock.
     virtual void queries_changed() = 0;
 

@@ -60,7 +60,7 @@ std::shared_ptr<UdpBatchSocket> UdpBatchSocket::listening(
     if (at.address.is_v6()) {
         set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
-    self->learn_ways_back(at.address);
+    self->learn_ways_back(at.address, at.address.is_unspecified());
     self->socket_.bind(endpoint);
     return self;
 }
@@ -72,7 +72,7 @@ std::vector<std::shared_ptr<UdpBatchSocket>> UdpBatchSocket::listening(
     for (const int descriptor : passed.datagrams) {
         std::shared_ptr<UdpBatchSocket> self(new UdpBatchSocket(loop, handler));
         self->socket_.assign(udp_endpoint(at).protocol(), descriptor);
-        self->learn_ways_back(self->local_endpoint().address);
+        self->learn_ways_back(at.address, true);  // it may be a transparent one
         sockets.push_back(std::move(self));
     }
     if (sockets.empty() && passed.opens_rest) {
@@ -82,12 +82,12 @@ std::vector<std::shared_ptr<UdpBatchSocket>> UdpBatchSocket::listening(
 }
 
 /// What the kernel has to be told once, whoever opened the socket. One that is bound to one address
-/// answers from there by itself; to ask it costs as much as the rest of a small datagram's way.
-void UdpBatchSocket::learn_ways_back(const boost::asio::ip::address& at) {
+/// answers from there by itself, and does without what that costs with each datagram.
+void UdpBatchSocket::learn_ways_back(const boost::asio::ip::address& at, bool has_many_addresses) {
     const int socket = socket_.native_handle();
-    if (at.is_unspecified() && at.is_v6()) {
+    if (has_many_addresses && at.is_v6()) {
         set_option(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-    } else if (at.is_unspecified()) {
+    } else if (has_many_addresses) {
         set_option(socket, IPPROTO_IP, IP_PKTINFO, 1);
     }
     enlarge_buffers(socket, buffer_size);

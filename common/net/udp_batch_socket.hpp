@@ -71,7 +71,7 @@ public:
 private:
     UdpBatchSocket(EventLoop& loop, Handler& handler);
 
-    void learn_ways_back(const boost::asio::ip::address& at);
+    void learn_ways_back(const boost::asio::ip::address& at, bool has_many_addresses);
     void arm();
     void on_readable();
     bool receive_batch();

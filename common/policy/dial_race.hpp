@@ -64,13 +64,9 @@ public:
 
     void opened(std::size_t upstream, const Measure& measure);
 
-    /// An attempt should have opened by then.
-    Duration overdue_after(std::size_t upstream) const {
-        return head_start(memories_[upstream], false);
-    }
-
+    /// An attempt that began so long ago should have opened.
     bool is_overdue(std::size_t upstream, Duration age) const {
-        return age >= overdue_after(upstream);
+        return age >= head_start(memories_[upstream], false);
     }
 
     /// The same of one that should have had an answer of the peer's TCP.

@@ -78,7 +78,7 @@ private:
     }
 
     static constexpr std::size_t kept_capacity = 16 * 1024;
-    static constexpr std::size_t idle_capacity = 256;
+    static constexpr std::size_t idle_capacity = 1024;
 
     std::vector<std::uint8_t> bytes_;
     std::size_t committed_ = 0;

@@ -94,6 +94,10 @@ public:
 
     std::size_t recent_octets() override { return outbox_.size(); }
 
+    void put_one_message_per_record() override { settings_.one_message_per_record = true; }
+
+    bool puts_one_message_per_record() const { return settings_.one_message_per_record; }
+
     bool is_unacknowledged() override { return is_open() ? acked_ < written_ : is_handshake_lost_; }
 
     policy::Outbox& outbox() override { return outbox_; }

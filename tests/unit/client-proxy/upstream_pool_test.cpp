@@ -177,6 +177,54 @@ TEST_CASE("Of two upstreams one is gone and one ends its connections: nothing is
     CHECK(std::ranges::max(world.answered | std::views::values) <= 2s);
 }
 
+// Nothing else happens that would have the pool look again.
+TEST_CASE("A suspect alone does not wait for an upstream that is gone", "[unit][client]") {
+    const auto trip = GENERATE(5ms, 35ms, 50ms, 100ms);
+    CAPTURE(trip.count());
+    World world(1, 2, policy::UpstreamPolicy::failover);
+    for (SimulatedUpstream& upstream : world.upstreams) {
+        upstream.round_trip = trip;
+    }
+    world.ask();
+    world.pass(1s);
+    world.upstreams[1].mood = Mood::mute;
+    const unsigned number = world.ask();
+    for (int loss = 0; loss < 3; ++loss) {  // then it is kept away from others
+        world.upstreams[0].mood = Mood::mute;
+        world.pass(trip);
+        if (loss == 2) {
+            world.upstreams[0].mood = Mood::silent;
+            world.upstreams[1].mood = Mood::well;
+        }
+        world.kill_all(0, policy::ConnectionEnd::orderly);
+        world.pass(1ms);
+    }
+    world.pass(timeout);
+    REQUIRE(world.answered.contains(number));
+    CHECK(world.answered[number] <= 12 * trip + 300ms);
+}
+
+TEST_CASE("Who reads one message a record gets that on all its connections", "[unit][client]") {
+    World world(1, 1, policy::UpstreamPolicy::failover);
+    SimulatedUpstream& upstream = world.upstreams[0];
+    upstream.round_trip = round_trip;
+    world.ask();
+    world.pass(1s);
+    upstream.mood = Mood::mute;
+    for (int query = 0; query < 5; ++query) {
+        world.ask();
+    }
+    world.pass(1100ms);  // by now there is a second connection, since the first says nothing
+    REQUIRE(upstream.streams.size() >= 2);
+    upstream.mood = Mood::well;
+    upstream.streams.front()->die(policy::ConnectionEnd::orderly);
+    world.pass(1s);
+    for (const auto* const stream : upstream.streams) {
+        CHECK(stream->puts_one_message_per_record());
+    }
+    CHECK(world.failed.empty());
+}
+
 TEST_CASE("Answers that the network lost are asked for over another connection", "[unit][client]") {
     World world(1, 1, policy::UpstreamPolicy::failover);
     const auto ask_for_a_second = [&world](bool loses) {

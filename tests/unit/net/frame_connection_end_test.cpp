@@ -70,12 +70,12 @@ TEST_CASE("An idle connection closes politely, a busy one stays (P-39)", "[unit]
 
 TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") {
     auto settings = test::patient_settings();
-    settings.idle_timeout = 40ms;
+    settings.idle_timeout = 150ms;
     SECTION("that arrives") {
         Link link(GENERATE(false, true), settings);
         const auto frame = test::frame_of(octets_of("slow"));
         link.peer.send({frame.begin(), frame.begin() + 3});
-        CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 120ms));
+        CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 400ms));
         link.peer.send({frame.begin() + 3, frame.end()});
         CHECK(link.recorder.events.wait_for("message slow"));
         CHECK(link.recorder.events.wait_for("closed: idle"));
@@ -83,7 +83,7 @@ TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") 
     SECTION("that leaves") {
         Link link(GENERATE(false, true), settings, true, 4096);
         link.write(std::vector<std::string>(200, std::string(60000, 'x')));
-        CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 120ms));
+        CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 400ms));
         CHECK(link.peer.read_messages(200).size() == 200);
         CHECK(link.recorder.events.wait_for("closed: idle"));
     }
