@@ -14,12 +14,14 @@ using namespace std::chrono_literals;
 
 constexpr const char* usage =
     "use: dotpair-bench-connections PORT hold|full|resumed COUNT\n"
-    "  hold      opens them, prints `held=COUNT` and keeps them until its input ends\n"
+    "  hold      opens them, prints `held=COUNT` and keeps them until its input ends;\n"
+    "            those beyond the first 20000 go to 127.0.0.2, then 127.0.0.3 and so on\n"
     "  full      shakes hands and closes, prints `full=COUNT resumed=0`\n"
     "  resumed   the same with the session of one before, but for the first\n";
 
 constexpr std::size_t most_at_once = 16;
-constexpr auto patience = 20s;  // without any progress
+constexpr std::size_t most_of_address = 20000;  // it has hardly more ports for us
+constexpr auto patience = 20s;                  // without any progress
 constexpr auto ticket_wait =
     30ms;  // of a resumed connection: not every server gives it another one
 
@@ -29,7 +31,7 @@ class Dialer;
 /// work.
 class Client : public Watcher {
 public:
-    Client(Dialer& dialer, SSL_SESSION* session);
+    Client(Dialer& dialer, SSL_SESSION* session, std::uint32_t further);
 
     void on_ready(std::uint32_t events) override;
 
@@ -115,8 +117,9 @@ private:
             SSL_SESSION_up_ref(session.get());
             sessions_.emplace_back(session.get());  // rather twice than never
         }
+        const auto further = static_cast<std::uint32_t>(keeps_ ? begun_ / most_of_address : 0);
         ++begun_;
-        clients_.push_back(std::make_unique<Client>(*this, session.get()));
+        clients_.push_back(std::make_unique<Client>(*this, session.get(), further));
     }
 
     void turn() {
@@ -160,9 +163,9 @@ private:
     TimePoint progress_ = Clock::now();
 };
 
-Client::Client(Dialer& dialer, SSL_SESSION* session)
+Client::Client(Dialer& dialer, SSL_SESSION* session, std::uint32_t further)
     : dialer_(dialer),
-      stream_(connect_stream(dialer.loop(), *this, dialer.port(), dialer.tls(), session)) {
+      stream_(connect_stream(dialer.loop(), *this, dialer.port(), dialer.tls(), session, further)) {
     SSL_set_app_data(stream_.tls(), this);
 }
 

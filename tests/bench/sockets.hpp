@@ -50,10 +50,11 @@ private:
     int descriptor_;
 };
 
-inline sockaddr_in loopback(std::uint16_t port) {
+/// There are many loopback addresses: 127.0.0.1 is the first, `further` 0.
+inline sockaddr_in loopback(std::uint16_t port, std::uint32_t further = 0) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + further);
     address.sin_port = htons(port);
     return address;
 }
@@ -83,8 +84,8 @@ inline void bind_to(const Socket& socket, std::uint16_t port) {
 }
 
 /// With TCP the connection may not be there yet when this returns.
-inline void connect_to(const Socket& socket, std::uint16_t port) {
-    const sockaddr_in address = loopback(port);
+inline void connect_to(const Socket& socket, std::uint16_t port, std::uint32_t further = 0) {
+    const sockaddr_in address = loopback(port, further);
     const auto* const raw = reinterpret_cast<const sockaddr*>(&address);
     if (::connect(socket.get(), raw, sizeof address) < 0 && errno != EINPROGRESS) {
         fail("connect");
@@ -97,10 +98,10 @@ inline Socket connect_udp(std::uint16_t port) {
     return socket;
 }
 
-inline Socket connect_tcp(std::uint16_t port) {
+inline Socket connect_tcp(std::uint16_t port, std::uint32_t further = 0) {
     Socket socket = open_socket(SOCK_STREAM);
     set_option(socket, IPPROTO_TCP, TCP_NODELAY);
-    connect_to(socket, port);
+    connect_to(socket, port, further);
     return socket;
 }
 

@@ -152,9 +152,10 @@ inline Stream connect_stream(
     Watcher& watcher,
     std::uint16_t port,
     const SslContext& context,
-    SSL_SESSION* session = nullptr
+    SSL_SESSION* session = nullptr,
+    std::uint32_t further = 0
 ) {
-    Socket socket = connect_tcp(port);
+    Socket socket = connect_tcp(port, further);
     Ssl tls = context ? begin_tls(context, socket.get(), session) : nullptr;
     return Stream{loop, watcher, std::move(socket), std::move(tls)};
 }
