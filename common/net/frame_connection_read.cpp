@@ -175,8 +175,8 @@ void FrameConnection::deliver(dns::Bytes bytes) {
     std::size_t count = 0;
     deliver_messages(count);
     loop_.note_messages(count);
-    if (count > 1 && settings_.packs_bursts) {
-        settings_.one_message_per_record = false;  // a client that writes so reads so
+    if (count > 1) {
+        settings_.one_message_per_record = false;  // it writes so, hence it reads so
     }
     if (count > 0 || !frame_pending_) {
         frame_began_ =
