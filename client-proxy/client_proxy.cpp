@@ -20,8 +20,8 @@
 namespace dotpair::client {
 namespace {
 
-constexpr std::size_t spare_descriptors = 64;  // listeners, transfers, the loop's own
-constexpr std::size_t descriptors_per_upstream = 32;
+constexpr std::size_t spare_descriptors = 64;   // listeners, transfers, the loop's own
+constexpr std::size_t dials_per_upstream = 24;  // that race, and for suspects
 
 using Workers = std::vector<std::unique_ptr<ClientWorker>>;
 
@@ -154,7 +154,8 @@ int run(const Config& config) {
     auto passed = app::PassedSockets::take();
     app::raise_descriptor_limit(
         config.workers * (config.tcp_clients + spare_descriptors +
-                          config.upstreams.size() * descriptors_per_upstream)
+                          config.upstreams.size() * (2 * config.connections_per_upstream +
+                                                     config.spare_connections + dials_per_upstream))
     );
     std::optional<app::StateDirectory> state;  // written to the end, by those that stand below
     if (!config.state_dir.empty()) {

@@ -286,6 +286,7 @@ void UpstreamPool::on_answers_end() {
     if (is_anybody_waiting() || is_replacement_wanted()) {
         write_waiting();
     }
+    write_hedges();
     drop_used_up();
 }
 

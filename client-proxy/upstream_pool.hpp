@@ -235,9 +235,9 @@ private:
     bool may_hedge(QueryId query);
     bool write_hedge(QueryId query);
     void write_hedges();
-    void dial_another(const std::function<bool(std::size_t)>& is_left_out);
+    void dial_another(const std::function<bool(std::size_t)>& is_left_out, bool for_suspects);
     void keep_warm(std::size_t upstream, bool was_of_use);
-    bool has_useful_connection(std::size_t upstream) const;
+    bool has_useful_connection(std::size_t upstream, bool for_suspects) const;
 
     void take_back(QueryId query, QueryRelay::Written copy);
     void take_back_others(QueryId query, std::uint32_t answered_by);

@@ -29,7 +29,8 @@ bool UpstreamPool::write_in_turn(QueryId query) {
             return true;
         }
     }
-    if (!has_useful_connection(upstream) && !selector_.is_left_alone(upstream, loop_.now()) &&
+    if (!has_useful_connection(upstream, false) &&
+        !selector_.is_left_alone(upstream, loop_.now()) &&
         !selector_.is_doubted(upstream, loop_.now())) {
         dial(upstream, false);
     }
@@ -38,7 +39,7 @@ bool UpstreamPool::write_in_turn(QueryId query) {
 
 void UpstreamPool::dial_all() {
     for (std::size_t upstream = 0; upstream < upstreams_.size(); ++upstream) {
-        if (!has_useful_connection(upstream)) {
+        if (!has_useful_connection(upstream, false)) {
             dial(upstream, false);
         }
     }

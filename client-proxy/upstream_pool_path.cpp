@@ -130,7 +130,7 @@ void UpstreamPool::relieve(std::size_t upstream) {
         write_waiting();
     }
     keep_spare(upstream);
-    dial_another([upstream](std::size_t other) { return other == upstream; });
+    dial_another([upstream](std::size_t other) { return other == upstream; }, false);
 }
 
 /// It was only late. What could not be written elsewhere meanwhile need not be.

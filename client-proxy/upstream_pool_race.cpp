@@ -35,7 +35,7 @@ void UpstreamPool::race_again() {
     dial_for_waiting();
 }
 
-/// Quiet as long as nobody waits: the timer is armed here alone.
+/// Quiet as long as nobody waits: the timer is armed for who does alone.
 void UpstreamPool::race() {
     if (race_at_ <= loop_.now()) {
         close_followers();

@@ -119,12 +119,15 @@ void UpstreamPool::hedge(QueryId query) {
     std::erase_if(hedges_waiting_, [this](QueryId it) { return !relay_.is_known(it); });
     if (hedges_waiting_.size() < max_hedges_waiting) {
         hedges_waiting_.push_back(query);
+        const bool is_suspect = policy::is_suspect(relay_.company(query));
         if (upstreams_.size() > 1) {
-            dial_another([&](std::size_t upstream) { return is_asked(query, upstream); });
+            dial_another(
+                [&](std::size_t upstream) { return is_asked(query, upstream); }, is_suspect
+            );
         } else if (const Stock stock = stock_of(0);
                    stock.dialing == 0 &&
                    stock.open + stock.retiring < 2 * config_.connections_per_upstream) {
-            dial(0, false);
+            dial(0, is_suspect);
         }
     }
 }
@@ -163,7 +166,7 @@ bool UpstreamPool::write_hedge(QueryId query) {
     return false;
 }
 
-/// A connection is open.
+/// A connection is open, or one for suspects has room for more.
 void UpstreamPool::write_hedges() {
     std::erase_if(hedges_waiting_, [this](QueryId query) {
         return !relay_.is_known(query) || relay_.copies(query).empty() || !may_hedge(query) ||
@@ -172,20 +175,22 @@ void UpstreamPool::write_hedges() {
 }
 
 /// Open or on its way.
-bool UpstreamPool::has_useful_connection(std::size_t upstream) const {
-    return std::ranges::any_of(connections_, [upstream](const Connection& it) {
-        return !it.suspects && it.stream->peer() == upstream && it.is_useful();
+bool UpstreamPool::has_useful_connection(std::size_t upstream, bool for_suspects) const {
+    return std::ranges::any_of(connections_, [=](const Connection& it) {
+        return it.suspects.has_value() == for_suspects && it.upstream == upstream && it.is_useful();
     });
 }
 
 /// The best of the others, unless one is open or on its way.
-void UpstreamPool::dial_another(const std::function<bool(std::size_t)>& is_left_out) {
+void UpstreamPool::dial_another(
+    const std::function<bool(std::size_t)>& is_left_out, bool for_suspects
+) {
     std::optional<std::size_t> best;
     for (std::size_t upstream = upstreams_.size(); upstream-- > 0;) {
         if (is_left_out(upstream) || selector_.is_doubted(upstream, loop_.now())) {
             continue;
         }
-        if (has_useful_connection(upstream)) {
+        if (has_useful_connection(upstream, for_suspects)) {
             return;
         }
         if (!selector_.is_left_alone(upstream, loop_.now())) {
@@ -193,14 +198,15 @@ void UpstreamPool::dial_another(const std::function<bool(std::size_t)>& is_left_
         }
     }
     if (best) {
-        dial(*best, false);
+        dial(*best, for_suspects);
     }
 }
 
 /// An upstream in use stays at hand: the next query pays one round trip. Where there is no room for
 /// those who ask nothing it is left at that.
 void UpstreamPool::keep_warm(std::size_t upstream, bool was_of_use) {
-    if (!has_useful_connection(upstream) && !selector_.is_left_alone(upstream, loop_.now()) &&
+    if (!has_useful_connection(upstream, false) &&
+        !selector_.is_left_alone(upstream, loop_.now()) &&
         loop_.now() - upstreams_[upstream].used_at < config_.keep_warm &&
         (was_of_use || loop_.now() - race_.dialed_at(upstream) >= warm_pause)) {
         dial(upstream, false);
