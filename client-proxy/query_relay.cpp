@@ -70,6 +70,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.signature = layout.signature;
     query.opcode = dns::header::opcode(message);
     query.is_replay_safe = policy::is_replay_safe(message, layout);
+    query.is_whole = layout.has_all_records;
     query.wishes = policy::read_wishes(message, layout);
     query.opt_added = false;
     query.opted_out = false;
@@ -189,7 +190,9 @@ QueryRelay::Match QueryRelay::match_answer(policy::PendingQueries& ids, dns::Con
 /// By its app, or nothing better is to be had. With TC the records need not be whole (RFC 2181
 /// section 9).
 bool QueryRelay::may_be_read(const Query& query, dns::ConstBytes answer) const {
-    const bool is_hopeless = !is_repeatable(query) || query.spoils >= policy::max_spoils ||
+    // An answer repeats what is wrong with its query.
+    const bool is_hopeless = !query.is_whole || !is_repeatable(query) ||
+                             query.spoils >= policy::max_spoils ||
                              query.writes >= policy::max_writes;
     return matched_.has_all_records || dns::header::is_truncated(answer) ||
            dns::is_bare_error(answer) || is_hopeless;

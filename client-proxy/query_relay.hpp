@@ -258,6 +258,7 @@ private:
         dns::Opcode opcode = dns::Opcode::query;
         policy::HopWishes wishes;
         bool is_replay_safe = false;
+        bool is_whole = true;  // with all records that it announces
         bool opt_added = false;
         bool opted_out = false;
         bool is_padded = false;

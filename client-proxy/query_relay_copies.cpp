@@ -53,8 +53,8 @@ policy::Company QueryRelay::company(QueryId id) {
 
 bool QueryRelay::watch_for_answer(QueryId id, policy::TimePoint now) {
     Query& query = queries_.at(id);
-    if (!is_repeatable(query)) {
-        return false;
+    if (!is_repeatable(query) || !query.is_whole) {
+        return false;  // no resolver need answer that, and none is to blame
     }
     query.watched_since = now;
     queries_.enqueue(watched, id);

@@ -127,6 +127,16 @@ TEST_CASE(
     CHECK(world.unanswered().size() == 3);
 }
 
+TEST_CASE("Garbage: an answer may repeat what is wrong with its query (P-76)", "[unit][relay]") {
+    InFlight world;
+    const QueryId odd = world.query(test::query("odd.test").count(Section::additional, 1));
+    world.write(odd);
+    CHECK_FALSE(world.relay.watch_for_answer(odd, world.now));  // it need not be answered at all
+    const auto answer = world.answer_to("odd.test").count(Section::additional, 1);
+    CHECK(world.match(world.garbage(answer.octets(), odd)) == Is::answer);
+    CHECK(world.match(world.garbage(answer.octets(), world.first)) == Is::wrong_question);
+}
+
 TEST_CASE("Garbage: what says that it is a query spoils the one it looks like", "[unit][relay]") {
     InFlight world;
     Octets answer = world.garbage(world.answer_to("second.test").octets(), world.second);
