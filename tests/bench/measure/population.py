@@ -31,8 +31,8 @@ class Reuse:
         return 1 - self.opened / self.queries
 
 
-def _times_of_queries(chance, seconds):
-    every = VISIT_EVERY * math.exp(chance.gauss(0, SPREAD))
+def _times_of_queries(chance, seconds, busyness):
+    every = VISIT_EVERY / busyness * math.exp(chance.gauss(0, SPREAD))
     now, times = chance.uniform(0, 2 * every), []
     while now < seconds:
         count = 1 + int(math.log(1 - chance.random()) / math.log(1 - 1 / QUERIES_PER_VISIT))
@@ -41,13 +41,13 @@ def _times_of_queries(chance, seconds):
     return sorted(times)
 
 
-def simulate(timeouts, clients=5000, seconds=7200, seed=1):
-    """A Reuse for each of `timeouts`."""
+def simulate(timeouts, busyness=1.0, clients=5000, seconds=7200, seed=1):
+    """A Reuse for each of `timeouts`. Visits are so much more frequent than usual."""
     chance = random.Random(seed)
     reuses = {timeout: Reuse(timeout) for timeout in timeouts}
     hits = {timeout: [] for timeout in timeouts}
     for _ in range(clients):
-        times = _times_of_queries(chance, seconds)
+        times = _times_of_queries(chance, seconds, busyness)
         gaps = [later - earlier for earlier, later in zip(times, times[1:])]
         for timeout, reuse in reuses.items():
             kept = sum(gap <= timeout for gap in gaps)

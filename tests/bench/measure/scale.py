@@ -18,6 +18,8 @@ QUERIES = 6000  # at least, for each rate
 HANDSHAKES = 2000
 FIRST_VISITS = 0.02  # of connections; the others bring a ticket
 ADDRESS_HOLDS = 20000  # connections, at one loopback address
+MOST_AT_ONCE = 200  # handshakes of the check
+MOST_OF_WORKER = 0.8  # of its time, that is planned for
 
 
 @dataclasses.dataclass
@@ -47,6 +49,13 @@ class Costs:
     def cpu(self, queries, opened, workers=1):
         """Cores, for so many of each a second."""
         return (queries * self.query(queries / workers) + opened * self.handshake()) / 1e6
+
+    def workers(self, queries, opened):
+        """So many that none is busier than is planned; each costs a little more the fewer queries it has."""
+        count = 1
+        while self.cpu(queries, opened, count) > MOST_OF_WORKER * count:
+            count += max(1, count // 50)
+        return count
 
     def memory_mib(self, connections):
         return (self.base + connections * self.connection_user) / 1024, connections * self.connection_kernel / 1024
@@ -130,6 +139,7 @@ class Check:
     cpu: tuple = (0, 0)  # cores: (model, measured)
     memory: tuple = (0, 0)  # MiB
     lost: int = 0
+    wanted: float = 0  # opened a second
     seconds: float = 0
 
 
@@ -137,8 +147,9 @@ def check(setting, costs, reuse, held, seconds):
     """Clients as many as keep `held` connections open, for that long."""
     clients = held / reuse.open_at_once
     result = Check(held, clients * reuse.queries, clients * reuse.opened, seconds=seconds)
+    result.wanted = result.opened
     with server(setting, held + CONNECTIONS_ASKED_ON) as (port, pid):
-        connections = tools.HeldConnections(port, held)
+        connections = tools.HeldConnections(port, held)  # is stopped with us, if not before
         time.sleep(2)
         load = tools.background_load(port, "--by", "tls", "--sockets", CONNECTIONS_ASKED_ON, "--rate",
                                      round(result.queries), seconds=seconds + 4)
@@ -148,8 +159,8 @@ def check(setting, costs, reuse, held, seconds):
         while time.monotonic() - begin < seconds:
             due = round(result.opened * (time.monotonic() - begin)) - done
             if due > 10:
-                tools.handshakes(port, "resumed", due)
-                done += due
+                tools.handshakes(port, "resumed", min(due, MOST_AT_ONCE))
+                done += min(due, MOST_AT_ONCE)
             time.sleep(0.2)
         passed = time.monotonic() - begin
         result.opened = done / passed
