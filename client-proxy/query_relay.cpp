@@ -62,7 +62,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     dns::EditableMessage editable{query.message, message.size(), layout};
     query.question_hash = layout.question_hash;
     query.original_id = dns::header::id(message);
-    query.copy_count = 0;
+    query.copies.clear();
     query.writes = 0;
     query.losses = 0;
     query.spoils = 0;
@@ -71,7 +71,7 @@ QueryRelay::Accepted QueryRelay::accept_query(
     query.opcode = dns::header::opcode(message);
     query.is_replay_safe = policy::is_replay_safe(message, layout);
     query.is_whole = layout.has_all_records;
-    query.wishes = policy::read_wishes(message, layout);
+    query.wishes = policy::read_wishes(layout);
     query.opt_added = false;
     query.opted_out = false;
     query.is_padded = false;
@@ -116,8 +116,7 @@ bool QueryRelay::edit_query(Query& query, dns::EditableMessage& message, bool is
 
 /// What the app says itself of its subnet stands (P-31).
 void QueryRelay::add_opt_out(Query& query, dns::EditableMessage& message) {
-    const bool says_subnet = message.layout.opt_count != 1 ||
-                             dns::view_opt(message.bytes(), message.layout).has_client_subnet;
+    const bool says_subnet = message.layout.opt_count != 1 || message.layout.opt.has_client_subnet;
     query.opted_out = !says_subnet &&
                       dns::add_option(message, dns::option_code::client_subnet, no_client_subnet) ==
                           dns::Edit::done;
@@ -132,8 +131,8 @@ bool QueryRelay::write_query(
     policy::TimePoint now
 ) {
     Query& query = queries_.at(id);
-    assert(query.copy_count < max_copies);
-    if (std::ranges::count(copies(id), connection, &Written::connection) > 0) {
+    assert(query.copies.size() < max_copies);
+    if (std::ranges::count(query.copies, connection, &Written::connection) > 0) {
         return false;
     }
     std::uint16_t wire_id = query.original_id;
@@ -154,7 +153,7 @@ bool QueryRelay::write_query(
     outbox.commit(
         leg == policy::Leg::tls || !query.is_padded ? frame.size() : take_padding_off(frame)
     );
-    query.copies[query.copy_count++] = {connection, wire_id, now};
+    query.copies.push_back({connection, wire_id, now});
     query.writes = static_cast<std::uint8_t>(std::min<int>(query.writes + 1, UINT8_MAX));
     queries_.dequeue(queue_of(id), id);
     return true;
@@ -249,7 +248,7 @@ void QueryRelay::note_idle_time(const dns::EditableMessage& answer) {
     if (answer.layout.opt_count != 1) {
         return;
     }
-    if (const auto told = dns::view_opt(answer.bytes(), answer.layout).keepalive_timeout) {
+    if (const auto told = answer.layout.opt.keepalive_timeout) {
         idle_time_ = *told * policy::keepalive_unit;
     }
 }
@@ -271,18 +270,6 @@ void QueryRelay::forget(QueryId id) {
     if (Query* const query = queries_.find(id)) {
         end(id, *query);
     }
-}
-
-dns::ConstBytes QueryRelay::query_message(QueryId id) {
-    return queries_.at(id).message;
-}
-
-bool QueryRelay::is_signed(QueryId id) {
-    return queries_.at(id).signature != dns::Signature::none;
-}
-
-std::size_t QueryRelay::udp_size(QueryId id) {
-    return queries_.at(id).wishes.udp_size;
 }
 
 void QueryRelay::end(QueryId id, Query& query) {

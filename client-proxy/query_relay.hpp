@@ -12,7 +12,8 @@
 #include "common/policy/query_intake.hpp"
 #include "common/policy/slot_table.hpp"
 
-#include <array>
+#include <boost/container/static_vector.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -94,7 +95,7 @@ public:
     static constexpr std::size_t max_copies = 3;
 
     /// Where the query is in flight, the oldest copy first. Valid until the next call.
-    std::span<const Written> copies(QueryId query);
+    std::span<const Written> copies(QueryId query) { return queries_.at(query).copies; }
 
     /// Where the query was written last; nothing when it is not in flight.
     std::optional<Written> written(QueryId query);
@@ -184,7 +185,7 @@ public:
     /// whole (P-112).
     bool take_cut_signature() { return std::exchange(cut_signature_, false); }
 
-    bool is_signed(QueryId query);
+    bool is_signed(QueryId query) { return queries_.at(query).signature != dns::Signature::none; }
 
     /// Makes the answer that says what went wrong; its size in `out`. Ends the query.
     std::size_t fail(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
@@ -197,7 +198,9 @@ public:
 
     std::optional<policy::TimePoint> next_deadline() const { return queries_.next_deadline(); }
 
-    policy::Company company(QueryId query);
+    policy::Company company(QueryId query) {
+        return policy::company_after(queries_.at(query).losses);
+    }
 
     /// Queries that wait for a connection, first come first served.
     void wait(QueryId query) { queries_.enqueue(queue_of(query), query); }
@@ -226,9 +229,10 @@ public:
     }
 
     /// What upstream is sent for it. Valid until the query ends.
-    dns::ConstBytes query_message(QueryId query);
+    dns::ConstBytes query_message(QueryId query) { return queries_.at(query).message; }
+
     /// What the app takes over UDP.
-    std::size_t udp_size(QueryId query);
+    std::size_t udp_size(QueryId query) { return queries_.at(query).wishes.udp_size; }
 
     policy::TimePoint accepted_at(QueryId query) const {
         return queries_.deadline(query) - settings_.query_timeout;
@@ -246,9 +250,8 @@ private:
     struct Query {
         std::vector<std::uint8_t> message;  // as edited for the upstream, the app's ID in it
         std::uint64_t question_hash = 0;
-        std::array<Written, max_copies> copies;
+        boost::container::static_vector<Written, max_copies> copies;
         policy::TimePoint watched_since{};
-        std::uint8_t copy_count = 0;
         std::uint8_t writes = 0;
         std::uint8_t losses = 0;
         std::uint8_t spoils = 0;

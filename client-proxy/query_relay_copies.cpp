@@ -12,24 +12,16 @@ std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
     return all.empty() ? std::nullopt : std::optional{all.back()};
 }
 
-std::span<const QueryRelay::Written> QueryRelay::copies(QueryId id) {
-    const Query& query = queries_.at(id);
-    return std::span(query.copies).first(query.copy_count);
-}
-
 void QueryRelay::drop_copy(QueryId id, std::uint32_t connection) {
-    Query& query = queries_.at(id);
-    const auto end = query.copies.begin() + query.copy_count;
-    const auto left = std::remove_if(query.copies.begin(), end, [connection](const Written& copy) {
-        return copy.connection == connection;
-    });
-    query.copy_count = static_cast<std::uint8_t>(left - query.copies.begin());
+    auto& copies = queries_.at(id).copies;
+    const auto gone = std::ranges::remove(copies, connection, &Written::connection);
+    copies.erase(gone.begin(), gone.end());
 }
 
 bool QueryRelay::may_write_again(QueryId id, bool is_suspect) {
     Query& query = queries_.at(id);
     stop_waiting(id);  // in the company that it had
-    query.copy_count = 0;
+    query.copies.clear();
     query.losses = static_cast<std::uint8_t>(query.losses + (is_suspect ? 1 : 0));
     return is_repeatable(query) && query.losses < policy::max_losses &&
            query.writes < policy::max_writes;
@@ -45,10 +37,6 @@ void QueryRelay::take_back(QueryId id, std::uint32_t connection) {
     if (copies(id).empty()) {
         wait(id);
     }
-}
-
-policy::Company QueryRelay::company(QueryId id) {
-    return policy::company_after(queries_.at(id).losses);
 }
 
 bool QueryRelay::watch_for_answer(QueryId id, policy::TimePoint now) {
@@ -81,7 +69,7 @@ bool QueryRelay::wants_another_copy(QueryId id) {
 bool QueryRelay::spoil(QueryId id, std::uint32_t connection) {
     Query& query = queries_.at(id);
     bool is_news = false;
-    for (Written& copy : std::span(query.copies).first(query.copy_count)) {
+    for (Written& copy : query.copies) {
         if (copy.connection == connection) {
             is_news = !std::exchange(copy.is_spoiled, true);
         }

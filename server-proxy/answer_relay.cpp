@@ -24,7 +24,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     policy::Timing timing
 ) {
     const dns::Layout layout = dns::inspect(message);
-    const policy::HopWishes wishes = policy::read_wishes(message, layout);
+    const policy::HopWishes wishes = policy::read_wishes(layout);
     const auto answered = [&](const dns::ErrorReason& reason) {
         return Accepted{
             Accepted::Kind::answered,
@@ -61,7 +61,7 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
     query.question_hash = layout.question_hash;
     query.client = client;
     query.leg = leg;
-    query.routes = {};
+    query.routes.clear();
     query.original_id = dns::header::id(message);
     query.was_asked = false;
     query.losses = 0;
@@ -80,41 +80,9 @@ AnswerRelay::Accepted AnswerRelay::accept_query(
         0};
 }
 
-dns::Bytes AnswerRelay::message(QueryId id) {
-    return queries_.at(id).message;
-}
-
-std::uint64_t AnswerRelay::question_hash(QueryId id) {
-    return queries_.at(id).question_hash;
-}
-
-policy::SlotId AnswerRelay::client(QueryId id) {
-    return queries_.at(id).client;
-}
-
-policy::Leg AnswerRelay::leg(QueryId id) {
-    return queries_.at(id).leg;
-}
-
-std::size_t AnswerRelay::udp_size(QueryId id) {
-    return queries_.at(id).wishes.udp_size;
-}
-
-policy::TimePoint AnswerRelay::accepted_at(QueryId id) const {
-    return queries_.deadline(id) - settings_.query_timeout;
-}
-
-bool AnswerRelay::keeps_id(QueryId id) {
-    return queries_.at(id).signature == dns::Signature::sig0;
-}
-
 bool AnswerRelay::hides_size(QueryId id) {
     const Query& query = queries_.at(id);
-    return query.wishes.padding || query.signature != dns::Signature::none;
-}
-
-bool AnswerRelay::is_signed(QueryId id) {
-    return queries_.at(id).signature != dns::Signature::none;
+    return query.wishes.padding || query.is_signed();
 }
 
 bool AnswerRelay::may_pad(const Terms& terms) const {
@@ -127,28 +95,16 @@ std::size_t AnswerRelay::transfer_padding(QueryId id) {
     return may_pad(queries_.at(id).terms()) ? dns::answer_padding_block : 0;
 }
 
-bool AnswerRelay::may_repeat(QueryId id) {
-    return queries_.at(id).opcode == dns::Opcode::query;
-}
-
-policy::Company AnswerRelay::company(QueryId id) {
-    return keeps_id(id) || !may_repeat(id) ? policy::Company::alone
-                                           : policy::company_after(queries_.at(id).losses);
-}
-
 void AnswerRelay::add_route(QueryId id, const Route& route) {
     Query& query = queries_.at(id);
     query.was_asked = true;
-    for (Route& it : query.routes) {
-        if (it.kind == Route::Kind::none) {
-            it = route;
-            return;
-        }
+    if (query.routes.size() < Routes::static_capacity) {
+        query.routes.push_back(route);
     }
 }
 
 std::optional<Route> AnswerRelay::drop_route(QueryId id, const Route& route) {
-    auto& routes = queries_.at(id).routes;
+    Routes& routes = queries_.at(id).routes;
     auto found = routes.end();
     for (auto it = routes.begin(); it != routes.end(); ++it) {
         if (it->is_same_place(route) && (found == routes.end() || it->wire_id == route.wire_id)) {
@@ -159,17 +115,8 @@ std::optional<Route> AnswerRelay::drop_route(QueryId id, const Route& route) {
         return std::nullopt;
     }
     const Route dropped = *found;
-    std::copy(found + 1, routes.end(), found);
-    routes.back() = {};
+    routes.erase(found);
     return dropped;
-}
-
-const std::array<Route, AnswerRelay::max_routes>& AnswerRelay::routes(QueryId id) {
-    return queries_.at(id).routes;
-}
-
-bool AnswerRelay::was_asked(QueryId id) {
-    return queries_.at(id).was_asked;
 }
 
 bool AnswerRelay::note_loss(QueryId id) {

@@ -12,7 +12,6 @@
 #include "common/policy/slot_table.hpp"
 #include "server-proxy/route.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -75,39 +74,49 @@ public:
     );
 
     /// What the backend is asked, with room to set the ID. Stays in place until the query ends.
-    dns::Bytes message(QueryId query);
-    std::uint64_t question_hash(QueryId query);
-    policy::SlotId client(QueryId query);
-    policy::Leg leg(QueryId query);
+    dns::Bytes message(QueryId query) { return queries_.at(query).message; }
+
+    std::uint64_t question_hash(QueryId query) { return queries_.at(query).question_hash; }
+
+    policy::SlotId client(QueryId query) { return queries_.at(query).client; }
+
+    policy::Leg leg(QueryId query) { return queries_.at(query).leg; }
+
     /// What its client takes over UDP.
-    std::size_t udp_size(QueryId query);
-    policy::TimePoint accepted_at(QueryId query) const;
+    std::size_t udp_size(QueryId query) { return queries_.at(query).wishes.udp_size; }
+
+    policy::TimePoint accepted_at(QueryId query) const {
+        return queries_.deadline(query) - settings_.query_timeout;
+    }
 
     /// SIG(0) covers the ID: it is asked under its own, or not at all (P-110).
-    bool keeps_id(QueryId query);
+    bool keeps_id(QueryId query) { return queries_.at(query).keeps_id(); }
+
     /// Its client hides sizes, by the option at least, or may do so: a signed message cannot say.
     bool hides_size(QueryId query);
-    bool is_signed(QueryId query);
+
+    bool is_signed(QueryId query) { return queries_.at(query).is_signed(); }
+
     /// To what the messages of a transfer are padded; zero: not at all (P-68).
     std::size_t transfer_padding(QueryId query);
+
     /// It may be asked again although it was asked before (P-114).
-    bool may_repeat(QueryId query);
+    bool may_repeat(QueryId query) { return queries_.at(query).may_repeat(); }
 
     /// With whom it shares a stream. What may not be asked twice stays clear of the others'
     /// mishaps, and SIG(0) finds its ID free and its stream unmixed (P-110, P-111): alone.
-    policy::Company company(QueryId query);
+    policy::Company company(QueryId query) { return queries_.at(query).company(); }
 
-    static constexpr std::size_t max_routes = 5;
-
-    /// Where it is being asked. In more places than max_routes the rest is not remembered: their
+    /// Where it is being asked. In more places than Routes holds the rest is not remembered: their
     /// answers find no query.
     void add_route(QueryId query, const Route& route);
     /// The route to the same place as it was added; the one with the same wire_id where there are
     /// several.
     std::optional<Route> drop_route(QueryId query, const Route& route);
-    /// The oldest first; behind them the unused ones, of Kind::none.
-    const std::array<Route, max_routes>& routes(QueryId query);
-    bool was_asked(QueryId query);
+
+    const Routes& routes(QueryId query) { return queries_.at(query).routes; }
+
+    bool was_asked(QueryId query) { return queries_.at(query).was_asked; }
 
     /// A connection on which it was asked has ended without the answer. False when that has
     /// happened so often that it should not be asked again.
@@ -172,7 +181,7 @@ private:
         std::vector<std::uint8_t> message;  // hop-by-hop options taken out
         std::uint64_t question_hash = 0;
         policy::SlotId client;
-        std::array<Route, max_routes> routes;
+        Routes routes;
         std::uint16_t original_id = 0;
         bool was_asked = false;
         std::uint8_t losses = 0;
@@ -182,6 +191,17 @@ private:
         policy::HopWishes wishes;
 
         Terms terms() const { return {signature, wishes, leg}; }
+
+        bool is_signed() const { return signature != dns::Signature::none; }
+
+        bool keeps_id() const { return signature == dns::Signature::sig0; }
+
+        bool may_repeat() const { return opcode == dns::Opcode::query; }
+
+        policy::Company company() const {
+            return keeps_id() || !may_repeat() ? policy::Company::alone
+                                               : policy::company_after(losses);
+        }
     };
 
     dns::EditableMessage make_own_answer(

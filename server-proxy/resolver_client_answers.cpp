@@ -178,7 +178,7 @@ void ResolverClient::fail(QueryId query, const std::string& reason) {
 void ResolverClient::abandon_route(const Route& route) {
     if (route.kind == Route::Kind::datagram) {
         backends_[route.backend].sockets->abandon(route);
-    } else if (route.kind == Route::Kind::stream) {
+    } else {
         backends_[route.backend].streams->abandon(route);
     }
 }
@@ -192,8 +192,8 @@ void ResolverClient::abandon_routes(QueryId query) {
 /// In the place of the oldest where there is no other: a route that is not remembered would hold
 /// its ID for ever.
 void ResolverClient::remember_route(QueryId query, const Route& route) {
-    const auto& routes = relay_.routes(query);
-    if (std::ranges::all_of(routes, &Route::is_used)) {
+    const Routes& routes = relay_.routes(query);
+    if (routes.size() == Routes::static_capacity) {
         const Route oldest = routes.front();
         abandon_route(oldest);
         relay_.drop_route(query, oldest);
@@ -202,12 +202,11 @@ void ResolverClient::remember_route(QueryId query, const Route& route) {
 }
 
 dns::ErrorReason ResolverClient::abandon(QueryId query) {
-    const auto& routes = relay_.routes(query);
-    const auto asked = std::ranges::find_if(routes, &Route::is_used);
+    const Routes& routes = relay_.routes(query);
     auto backend =
         std::ranges::find_if(backends_, [](const Backend& it) { return !it.last_error.empty(); });
-    if (backend == backends_.end() && asked != routes.end()) {
-        backend = backends_.begin() + static_cast<std::ptrdiff_t>(asked->backend);
+    if (backend == backends_.end() && !routes.empty()) {
+        backend = backends_.begin() + static_cast<std::ptrdiff_t>(routes.front().backend);
     }
     abandon_routes(query);
     reason_text_ = "no answer from the resolver in time";

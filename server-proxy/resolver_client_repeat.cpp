@@ -137,7 +137,7 @@ bool ResolverClient::may_spend_repeat() {
 }
 
 bool ResolverClient::is_being_asked(QueryId query) {
-    return std::ranges::any_of(relay_.routes(query), &Route::is_used);
+    return !relay_.routes(query).empty();
 }
 
 /// Silent to everybody since: the next one is asked, and after some such queries the backend fails:
@@ -147,7 +147,7 @@ void ResolverClient::repeat(QueryId query) {
     if (!is_being_asked(query)) {
         return;  // it waits for room or a connection, where its turn will come
     }
-    const std::size_t asked = std::ranges::find_if(relay_.routes(query), &Route::is_used)->backend;
+    const std::size_t asked = relay_.routes(query).front().backend;
     const bool is_silent = backends_[asked].answered_at < relay_.accepted_at(query);
     if (is_silent && ++backends_[asked].silent_queries >= most_silent_queries) {
         backend_failed(asked, "no answer");
@@ -169,10 +169,8 @@ void ResolverClient::repeat_what_it_owes(std::size_t backend) {
     std::vector<QueryId> owed;
     for (const auto queue : all_unanswered) {
         for (auto query = relay_.front(queue); query; query = relay_.behind(queue, *query)) {
-            const auto& routes = relay_.routes(*query);
-            const bool is_asked_there = std::ranges::any_of(routes, [backend](const Route& route) {
-                return route.is_used() && route.backend == backend;
-            });
+            const bool is_asked_there =
+                std::ranges::count(relay_.routes(*query), backend, &Route::backend) > 0;
             if (is_asked_there && loop_.now() - relay_.accepted_at(*query) > retry_pause / 4) {
                 owed.push_back(*query);
             }

@@ -17,84 +17,28 @@ struct HopOptions {
     }
 
     static bool stand_in(const OptView& opt) { return opt.has_keepalive || opt.has_padding; }
+
+    static void clear(OptView& opt) {
+        opt.has_keepalive = false;
+        opt.keepalive_timeout.reset();
+        opt.has_padding = false;
+    }
 };
 
 struct ClientSubnet {
     static bool has(std::uint16_t code) { return code == option_code::client_subnet; }
 
     static bool stand_in(const OptView& opt) { return opt.has_client_subnet; }
+
+    static void clear(OptView& opt) { opt.has_client_subnet = false; }
 };
-
-/// Walks the options of one OPT's RDATA.
-class OptionCursor {
-public:
-    OptionCursor(ConstBytes message, std::size_t begin, std::size_t end)
-        : message_(message), position_(begin), end_(end) {}
-
-    /// False at the end and before an option that is cut. Of one whose header is there but whose
-    /// value is cut, code() is known all the same; else it is zero, which is reserved.
-    bool next() {
-        code_ = 0;
-        begin_ = position_;
-        if (end_ - position_ < option_header_size) {
-            return false;
-        }
-        code_ = read_u16(&message_[position_]);
-        const std::size_t value_size = read_u16(&message_[position_ + 2]);
-        if (end_ - position_ - option_header_size < value_size) {
-            return false;
-        }
-        position_ += option_header_size + value_size;
-        return true;
-    }
-
-    std::uint16_t code() const { return code_; }
-
-    std::size_t begin() const { return begin_; }
-
-    std::size_t value_size() const { return position_ - begin_ - option_header_size; }
-
-    std::size_t end() const { return position_; }
-
-    bool reached_end() const { return position_ == end_; }
-
-private:
-    ConstBytes message_;
-    std::size_t begin_ = 0;
-    std::size_t position_;
-    std::size_t end_;
-    std::uint16_t code_ = 0;
-};
-
-/// Of the one OPT or of another: from `begin` to `end`.
-OptView view_record(ConstBytes message, std::size_t begin, std::size_t end) {
-    const std::size_t fields = skip_name(message, begin);
-    OptView view;
-    view.udp_size = read_u16(&message[fields + opt_field::udp_size]);
-    view.extended_rcode = message[fields + opt_field::extended_rcode];
-    OptionCursor options(message, fields + record_fields_size, end);
-    bool more = true;
-    while (more) {
-        more = options.next();
-        view.has_keepalive = view.has_keepalive || options.code() == option_code::keepalive;
-        view.has_padding = view.has_padding || options.code() == option_code::padding;
-        view.has_client_subnet =
-            view.has_client_subnet || options.code() == option_code::client_subnet;
-        if (more && options.code() == option_code::keepalive && options.value_size() == 2) {
-            view.keepalive_timeout = read_u16(&message[options.end() - 2]);
-        }
-    }
-    view.well_formed = message[begin] == 0 && options.reached_end();
-    return view;
-}
 
 bool may_edit(const Layout& layout) {
     return layout.complete && layout.signature == Signature::none;
 }
 
-bool has_one_good_opt(const EditableMessage& message) {
-    return may_edit(message.layout) && message.layout.opt_count == 1 &&
-           view_opt(message.bytes(), message.layout).well_formed;
+bool has_one_good_opt(const Layout& layout) {
+    return may_edit(layout) && layout.opt_count == 1 && layout.opt.well_formed;
 }
 
 /// A message with several OPT is malformed, but that is for its receiver to say (P-93); ours is
@@ -104,10 +48,8 @@ bool any_opt_holds(ConstBytes message) {
     RecordCursor records(message);
     Record record;
     while (records.next(record)) {
-        if (record.type != rr_type::opt) {
-            continue;
-        }
-        if (Options::stand_in(view_record(message, record.begin, record.end))) {
+        if (record.type == rr_type::opt &&
+            Options::stand_in(view_opt(message, record.begin, record.data_begin, record.end))) {
             return true;
         }
     }
@@ -169,7 +111,7 @@ std::optional<std::size_t> insert_option(
     EditableMessage& message, std::uint16_t code, std::size_t value_size
 ) {
     const std::size_t limit = std::min(message.storage.size(), max_message_size);
-    if (!has_one_good_opt(message) || message.size > limit || value_size > limit ||
+    if (!has_one_good_opt(message.layout) || message.size > limit || value_size > limit ||
         limit - message.size < option_header_size + value_size) {
         return std::nullopt;
     }
@@ -195,11 +137,10 @@ Edit remove_options(EditableMessage& message) {
     if (layout.opt_count > 1) {
         return any_opt_holds<Options>(message.bytes()) ? Edit::impossible : Edit::unchanged;
     }
-    const OptView view = view_opt(message.bytes(), layout);
-    if (!Options::stand_in(view)) {
+    if (!Options::stand_in(layout.opt)) {
         return Edit::unchanged;
     }
-    if (!view.well_formed) {
+    if (!layout.opt.well_formed) {
         return Edit::impossible;
     }
     const Splice splice = splice_of<Options>(message);
@@ -209,15 +150,12 @@ Edit remove_options(EditableMessage& message) {
     compact_options<Options>(message, splice.begin);
     move_tail(message, splice.end, splice.end - splice.shrunk);
     layout.opt_end -= splice.shrunk;
+    Options::clear(layout.opt);
     write_rdlength(message);
     return Edit::done;
 }
 
 }  // namespace
-
-OptView view_opt(ConstBytes message, const Layout& layout) {
-    return view_record(message, layout.opt_begin, layout.opt_end);
-}
 
 Edit remove_hop_options(EditableMessage& message) {
     return remove_options<HopOptions>(message);
@@ -237,7 +175,7 @@ Edit remove_opt(EditableMessage& message) {
         !move_pointers_of(message, {layout.opt_begin, layout.opt_end, size, 0})) {
         return Edit::impossible;
     }
-    if (view_opt(message.bytes(), layout).extended_rcode != 0) {
+    if (layout.opt.extended_rcode != 0) {
         header::set_rcode(message.bytes(), Rcode::servfail);
     }
     move_tail(message, layout.opt_end, layout.opt_begin);
@@ -258,6 +196,8 @@ Edit add_opt(EditableMessage& message, std::uint16_t udp_size) {
     write_u16(opt + 1, rr_type::opt);
     write_u16(opt + 1 + opt_field::udp_size, udp_size);
     message.layout.opt_count = 1;
+    message.layout.opt.well_formed = true;
+    message.layout.opt.udp_size = udp_size;
     message.layout.opt_begin = message.size;
     message.size += empty_opt_size;
     message.layout.opt_end = message.size;
@@ -271,6 +211,7 @@ Edit add_option(EditableMessage& message, std::uint16_t code, ConstBytes value) 
         return Edit::impossible;
     }
     std::copy(value.begin(), value.end(), message.storage.data() + *value_begin);
+    note_option(message.layout.opt, code, value);
     return Edit::done;
 }
 
@@ -278,9 +219,7 @@ Edit add_padding(EditableMessage& message, std::size_t block) {
     assert(block > 0);
     const std::size_t least = message.size + option_header_size;
     const std::size_t padded = std::min((least + block - 1) / block * block, max_message_size);
-    const bool has_padding = may_edit(message.layout) && message.layout.opt_count > 0 &&
-                             view_opt(message.bytes(), message.layout).has_padding;
-    if (padded < least || has_padding) {
+    if (padded < least || message.layout.opt.has_padding) {
         return Edit::impossible;
     }
     const auto value_begin = insert_option(message, option_code::padding, padded - least);
@@ -288,6 +227,7 @@ Edit add_padding(EditableMessage& message, std::size_t block) {
         return Edit::impossible;
     }
     std::fill_n(message.storage.data() + *value_begin, padded - least, std::uint8_t{0});
+    message.layout.opt.has_padding = true;
     return Edit::done;
 }
 

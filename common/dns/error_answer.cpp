@@ -88,7 +88,7 @@ void cut_to_question(EditableMessage& answer, std::size_t limit) {
     const Layout layout = answer.layout;
     const std::size_t opt_size = layout.opt_end - layout.opt_begin;
     const bool has_one_opt = layout.opt_count == 1 && layout.signature == Signature::none;
-    const OptView opt = has_one_opt ? view_opt(answer.bytes(), layout) : OptView{};
+    const OptView opt = has_one_opt ? layout.opt : OptView{};
     const bool keeps_opt = opt.well_formed && layout.question_end + opt_size <= limit;
     if (keeps_opt) {
         std::memmove(

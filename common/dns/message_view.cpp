@@ -2,6 +2,7 @@
 #include "common/dns/message_view.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace dotpair::dns {
@@ -21,22 +22,44 @@ constexpr std::uint64_t lower_case(std::uint64_t octets) {
     return octets | (is_upper >> 2);
 }
 
+std::uint64_t load(const std::uint8_t* octets) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, octets, sizeof(word));
+    return word;
+}
+
+/// The last octets before `end`, `size` of them and none of the others. In one load: a loop over
+/// the octets costs as much as all else about a name. REQUIRES: 0 < size < 8; eight octets may be
+/// read there.
+std::uint64_t load_before(const std::uint8_t* end, std::size_t size) {
+    const std::uint64_t word = load(end - sizeof(std::uint64_t));
+    const std::size_t others = 8 * (sizeof(std::uint64_t) - size);
+    return std::endian::native == std::endian::little ? word >> others : word << others;
+}
+
 /// Eight octets a step, each step a bijection of the state: questions that differ in one step only
 /// cannot collide. Not keyed: an answer has to match an ID and come from the right peer as well.
 class QuestionHash {
 public:
-    /// A length octet is at most 63, below 'A': the name can be lowered as one block.
-    void add_name(ConstBytes name) {
-        while (name.size() >= sizeof(std::uint64_t)) {
-            add(lower_case(load(name.first(sizeof(std::uint64_t)))));
-            name = name.subspan(sizeof(std::uint64_t));
+    /// A length octet is at most 63, below 'A': the name can be lowered as one block. REQUIRES: a
+    /// header stands in front of it.
+    void add_name(const std::uint8_t* begin, const std::uint8_t* end) {
+        static_assert(header_size >= sizeof(std::uint64_t));
+        std::size_t left = static_cast<std::size_t>(end - begin);
+        for (; left >= sizeof(std::uint64_t); left -= sizeof(std::uint64_t)) {
+            add(lower_case(load(end - left)));
         }
-        if (!name.empty()) {
-            add(lower_case(load(name)));
+        if (left > 0) {
+            add(lower_case(load_before(end, left)));
         }
     }
 
-    void add_fields(ConstBytes type_and_class) { add(load(type_and_class)); }
+    void add_fields(const std::uint8_t* type_and_class) {
+        std::uint32_t word = 0;
+        static_assert(sizeof(word) == question_fields_size);
+        std::memcpy(&word, type_and_class, sizeof(word));
+        add(word);
+    }
 
     /// Zero is kept for "cannot be compared", and the next for unreadable_question.
     std::uint64_t value() const {
@@ -45,12 +68,6 @@ public:
     }
 
 private:
-    static std::uint64_t load(ConstBytes octets) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, octets.data(), octets.size());
-        return word;
-    }
-
     void add(std::uint64_t word) {
         state_ = (state_ ^ word) * 0x9FB21C651E98DF25ULL;
         state_ ^= state_ >> 32;
@@ -95,8 +112,8 @@ Questions read_questions(ConstBytes message) {
             return {0, 0};
         }
         if (comparable) {
-            hash.add_name(message.subspan(position, name_end - position));
-            hash.add_fields(message.subspan(name_end, question_fields_size));
+            hash.add_name(message.data() + position, message.data() + name_end);
+            hash.add_fields(message.data() + name_end);
         }
         position = name_end + question_fields_size;
     }
@@ -132,10 +149,11 @@ Signature signature_of(ConstBytes message, const Record& last) {
     return last.type == rr_type::sig && covers_no_type ? Signature::sig0 : Signature::none;
 }
 
-void note_opt(const Record& record, Layout& layout) {
+void note_opt(ConstBytes message, const Record& record, Layout& layout) {
     if (layout.opt_count++ == 0) {
         layout.opt_begin = record.begin;
         layout.opt_end = record.end;
+        layout.opt = view_opt(message, record.begin, record.data_begin, record.end);
     }
 }
 
@@ -183,7 +201,7 @@ Layout inspect(ConstBytes message) {
         }
         position = record.end;
         if (i >= before_additional && record.type == rr_type::opt) {
-            note_opt(record, layout);
+            note_opt(message, record, layout);
         }
     }
     layout.has_all_records = true;

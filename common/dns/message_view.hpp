@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "common/dns/opt_view.hpp"
 #include "common/dns/wire.hpp"
 
 #include <cstddef>
@@ -32,6 +33,7 @@ struct Layout {
     std::size_t opt_count = 0;
     std::size_t opt_begin = 0;  // of the first OPT's owner name
     std::size_t opt_end = 0;    // one past its last octet
+    OptView opt;                // the first one
     Signature signature = Signature::none;
 
     bool operator==(const Layout&) const = default;

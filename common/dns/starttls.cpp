@@ -40,13 +40,13 @@ PlainOpt read_opt(ConstBytes message, const Layout& layout) {
     if (layout.opt_count != 1) {
         return {};
     }
-    const OptView opt = view_opt(message, layout);
-    if (!opt.well_formed || message[layout.opt_begin + root_name_size + opt_field::version] != 0) {
+    if (!layout.opt.well_formed ||
+        message[layout.opt_begin + root_name_size + opt_field::version] != 0) {
         return {};
     }
     const std::uint8_t* const flags =
         &message[layout.opt_begin + root_name_size + opt_field::flags];
-    return {true, opt.extended_rcode, read_u16(flags)};
+    return {true, layout.opt.extended_rcode, read_u16(flags)};
 }
 
 /// Names have no case (RFC 4343).

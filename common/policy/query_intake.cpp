@@ -43,16 +43,15 @@ bool asks_resolver_arpa(dns::ConstBytes message, const dns::Layout& layout) {
            dns::asks_below(message, layout, "\010resolver\004arpa\0"sv);
 }
 
-HopWishes read_wishes(dns::ConstBytes query, const dns::Layout& layout) {
+HopWishes read_wishes(const dns::Layout& layout) {
     HopWishes wishes;
     if (!layout.complete || layout.opt_count == 0) {
         return wishes;
     }
-    const dns::OptView opt = dns::view_opt(query, layout);
     wishes.has_opt = true;
-    wishes.keepalive = opt.has_keepalive;
-    wishes.padding = opt.has_padding;
-    wishes.udp_size = std::max<std::size_t>(opt.udp_size, dns::default_udp_size);
+    wishes.keepalive = layout.opt.has_keepalive;
+    wishes.padding = layout.opt.has_padding;
+    wishes.udp_size = std::max<std::size_t>(layout.opt.udp_size, dns::default_udp_size);
     return wishes;
 }
 

@@ -50,8 +50,8 @@ struct HopWishes {
     std::size_t udp_size = dns::default_udp_size;  // P-89: at least 512
 };
 
-/// REQUIRES: `layout` is that of `query`.
-HopWishes read_wishes(dns::ConstBytes query, const dns::Layout& layout);
+/// `layout` is the query's.
+HopWishes read_wishes(const dns::Layout& layout);
 
 /// Edits may be made: managed mode, a message that parses and that nobody signed.
 bool may_edit(EdnsMode mode, const dns::Layout& layout);

@@ -4,12 +4,14 @@
 #include "common/policy/clock.hpp"
 
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <vector>
 
 namespace dotpair::policy {
 
@@ -31,6 +33,8 @@ struct SlotId {
 /// value is removed. Every call takes constant time.
 template <typename Value, std::size_t Queues = 1>
 class SlotTable {
+    static_assert(Queues < 8, "Slot::linked has a bit for each list");
+
 public:
     explicit SlotTable(std::size_t capacity) : capacity_(capacity) {}
 
@@ -42,13 +46,11 @@ public:
         }
         std::uint32_t index = free_;
         if (index == none) {
-            index = static_cast<std::uint32_t>(slots_.size());
-            slots_.emplace_back();
+            index = append();
         } else {
-            free_ = slots_[index].links[age].next;
+            free_ = slot_at(index).links[age].next;
         }
-        Slot& slot = slots_[index];
-        slot.used = true;
+        Slot& slot = slot_at(index);
         slot.deadline = deadline;
         link(age, index);
         ++size_;
@@ -56,22 +58,21 @@ public:
     }
 
     /// The value, or null when it was removed.
-    Value* find(SlotId id) { return holds(id) ? &slots_[id.index].value : nullptr; }
+    Value* find(SlotId id) { return holds(id) ? &slot_at(id.index).value : nullptr; }
 
     /// REQUIRES: find(id) is not null.
     Value& at(SlotId id) {
         assert(holds(id));
-        return slots_[id.index].value;
+        return slot_at(id.index).value;
     }
 
     /// REQUIRES: find(id) is not null.
     void remove(SlotId id) {
         assert(holds(id));
-        for (std::size_t queue = 0; queue <= Queues; ++queue) {
-            unlink(queue, id.index);
+        Slot& slot = slot_at(id.index);
+        while (slot.linked != 0) {
+            unlink(static_cast<std::size_t>(std::countr_zero(slot.linked)), id.index);
         }
-        Slot& slot = slots_[id.index];
-        slot.used = false;
         ++slot.generation;
         slot.links[age].next = free_;
         free_ = id.index;
@@ -82,33 +83,39 @@ public:
     /// queue < Queues.
     void enqueue(std::size_t queue, SlotId id) {
         assert(holds(id));
-        if (!slots_[id.index].links[queue + 1].linked) {
+        if (!is_linked(queue + 1, id.index)) {
             link(queue + 1, id.index);
         }
     }
 
-    void dequeue(std::size_t queue, SlotId id) { unlink(queue + 1, id.index); }
+    /// No effect when it is not in there. REQUIRES: find(id).
+    void dequeue(std::size_t queue, SlotId id) {
+        assert(holds(id));
+        if (is_linked(queue + 1, id.index)) {
+            unlink(queue + 1, id.index);
+        }
+    }
 
     std::optional<SlotId> front(std::size_t queue) const { return head_id(queue + 1); }
 
     /// The value behind `id` in a queue. REQUIRES: `id` is in it.
     std::optional<SlotId> behind(std::size_t queue, SlotId id) const {
-        return id_of(slots_[id.index].links[queue + 1].next);
+        return id_of(slot_at(id.index).links[queue + 1].next);
     }
 
     /// The value whose deadline comes next, if it has come by `now`.
     std::optional<SlotId> expired(TimePoint now) const {
         const std::uint32_t index = lists_[age].head;
-        return index != none && slots_[index].deadline <= now ? id_of(index) : std::nullopt;
+        return index != none && slot_at(index).deadline <= now ? id_of(index) : std::nullopt;
     }
 
     std::optional<TimePoint> next_deadline() const {
         const std::uint32_t index = lists_[age].head;
-        return index == none ? std::nullopt : std::optional{slots_[index].deadline};
+        return index == none ? std::nullopt : std::optional{slot_at(index).deadline};
     }
 
     /// REQUIRES: find(id) is not null.
-    TimePoint deadline(SlotId id) const { return slots_[id.index].deadline; }
+    TimePoint deadline(SlotId id) const { return slot_at(id.index).deadline; }
 
     std::size_t size() const { return size_; }
 
@@ -120,7 +127,6 @@ private:
     struct Link {
         std::uint32_t previous = none;
         std::uint32_t next = none;
-        bool linked = false;
     };
 
     struct List {
@@ -130,47 +136,74 @@ private:
 
     struct Slot {
         std::uint32_t generation = 0;
-        bool used = false;
+        std::uint8_t linked = 0;  // the lists that it stands in, a bit for each
         TimePoint deadline;
         std::array<Link, Queues + 1> links;
         Value value;
     };
 
+    static constexpr std::uint32_t chunk_size = 16;
+    using Chunk = std::array<Slot, chunk_size>;
+
+    static constexpr std::uint8_t bit(std::size_t list) {
+        return static_cast<std::uint8_t>(1U << list);
+    }
+
+    std::uint32_t append() {
+        if (used_ == chunks_.size() * chunk_size) {
+            chunks_.push_back(std::make_unique<Chunk>());
+        }
+        return used_++;
+    }
+
+    Slot& slot_at(std::uint32_t index) {
+        return (*chunks_[index / chunk_size])[index % chunk_size];
+    }
+
+    const Slot& slot_at(std::uint32_t index) const {
+        return (*chunks_[index / chunk_size])[index % chunk_size];
+    }
+
     bool holds(SlotId id) const {
-        return id.index < slots_.size() && slots_[id.index].used &&
-               slots_[id.index].generation == id.generation;
+        return id.index < used_ && slot_at(id.index).generation == id.generation;
+    }
+
+    bool is_linked(std::size_t list, std::uint32_t index) const {
+        return (slot_at(index).linked & bit(list)) != 0;
     }
 
     std::optional<SlotId> id_of(std::uint32_t index) const {
         return index == none ? std::nullopt
-                             : std::optional{SlotId{index, slots_[index].generation}};
+                             : std::optional{SlotId{index, slot_at(index).generation}};
     }
 
     std::optional<SlotId> head_id(std::size_t list) const { return id_of(lists_[list].head); }
 
     void link(std::size_t list, std::uint32_t index) {
         List& ends = lists_[list];
-        slots_[index].links[list] = Link{ends.tail, none, true};
-        (ends.tail == none ? ends.head : slots_[ends.tail].links[list].next) = index;
+        Slot& slot = slot_at(index);
+        slot.links[list] = Link{ends.tail, none};
+        slot.linked |= bit(list);
+        (ends.tail == none ? ends.head : slot_at(ends.tail).links[list].next) = index;
         ends.tail = index;
     }
 
+    /// REQUIRES: is_linked(list, index).
     void unlink(std::size_t list, std::uint32_t index) {
-        Link& here = slots_[index].links[list];
-        if (!here.linked) {
-            return;
-        }
         List& ends = lists_[list];
-        (here.previous == none ? ends.head : slots_[here.previous].links[list].next) = here.next;
-        (here.next == none ? ends.tail : slots_[here.next].links[list].previous) = here.previous;
-        here = Link{};
+        Slot& slot = slot_at(index);
+        const Link here = slot.links[list];
+        (here.previous == none ? ends.head : slot_at(here.previous).links[list].next) = here.next;
+        (here.next == none ? ends.tail : slot_at(here.next).links[list].previous) = here.previous;
+        slot.linked &= static_cast<std::uint8_t>(~bit(list));
     }
 
     std::size_t capacity_;
     std::size_t size_ = 0;
     std::uint32_t free_ = none;
     std::array<List, Queues + 1> lists_;
-    std::deque<Slot> slots_;  // grows, never moves
+    std::uint32_t used_ = 0;  // slots that were given out at least once
+    std::vector<std::unique_ptr<Chunk>> chunks_;
 };
 
 }  // namespace dotpair::policy

@@ -111,8 +111,9 @@ private:
         const bool same = std::equal(sent.begin(), sent.end(), asked.begin(), asked.end());
         expect(may_edit || same, "what may not be edited is not");
         if (may_edit && after.opt_count > 0) {
-            const auto opt = dns::view_opt(sent, after);
-            expect(!opt.has_keepalive && !opt.has_padding, "no hop-by-hop option in clear");
+            expect(
+                !after.opt.has_keepalive && !after.opt.has_padding, "no hop-by-hop option in clear"
+            );
         }
     }
 
@@ -204,8 +205,8 @@ private:
             asked.signature != dns::Signature::none || after.signature != dns::Signature::none) {
             return;
         }
-        const auto wishes = dns::view_opt(query.asked, asked);
-        const auto said = dns::view_opt(got, after);
+        const dns::OptView& wishes = asked.opt;
+        const dns::OptView& said = after.opt;
         if (said.well_formed) {
             expect(said.has_keepalive == wishes.has_keepalive, "keepalive for those who asked");
             expect(said.has_padding == wishes.has_padding, "padding for those who padded");

@@ -128,7 +128,7 @@ private:
         expect(may_edit || same, "what may not be edited is not");
         const bool pads = padding_ == policy::Padding::edns || wishes_of(asked).padding;
         if (may_edit && pads && after.opt_count == 1 && kind == Kind::query &&
-            dns::view_opt(sent, after).well_formed) {
+            after.opt.well_formed) {
             expect(sent.size() % dns::query_padding_block == 0, "a query is padded");
         }
     }
@@ -277,9 +277,8 @@ private:
         expect(!was_given_opt || !can_be_taken_out || after.opt_count != 1, "our OPT is taken out");
     }
 
-    static policy::HopWishes wishes_of(Octets asked) {
-        const dns::EditableMessage message{asked, asked.size(), dns::inspect(asked)};
-        return policy::read_wishes(message.bytes(), message.layout);
+    static policy::HopWishes wishes_of(const Octets& asked) {
+        return policy::read_wishes(dns::inspect(asked));
     }
 
     void lose(Connection& lost) {

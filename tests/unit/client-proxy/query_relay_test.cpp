@@ -102,7 +102,7 @@ TEST_CASE("QueryRelay gives a query without OPT one, to pad it (P-72, P-91)", "[
     const auto layout = dns::inspect(sent);
     REQUIRE(layout.complete);
     CHECK(layout.opt_count == 1);
-    CHECK(dns::view_opt(sent, layout).udp_size == 523);
+    CHECK(layout.opt.udp_size == 523);
     CHECK(option_codes(sent) == std::vector<std::uint16_t>{11, 12});
     CHECK(std::equal(asked.octets().begin() + 12, asked.octets().end(), sent.begin() + 12));
     CHECK(std::equal(sent.begin(), sent.begin() + 10, asked.octets().begin()));
@@ -176,7 +176,7 @@ TEST_CASE(
     ));
     CHECK(option_codes(sent) == std::vector<std::uint16_t>{10, 3, 8, 11, 12});
     CHECK(options_of(sent)[0].value == Octets(8, 7));
-    CHECK(dns::view_opt(sent, dns::inspect(sent)).udp_size == 4096);
+    CHECK(dns::inspect(sent).opt.udp_size == 4096);
 }
 
 TEST_CASE("QueryRelay adds no OPT to what is no plain query (P-91)", "[unit][relay]") {

@@ -36,9 +36,9 @@ std::vector<Octets> untouchable(const std::vector<Option>& options) {
     };
 }
 
-TEST_CASE("view_opt reports what OPT says", "[unit][dns]") {
+TEST_CASE("inspect reports what OPT says", "[unit][dns]") {
     const Octets octets = test::query().opt({cookie, keepalive}, 4096, 0x01008000).octets();
-    const OptView view = view_opt(octets, inspect(octets));
+    const OptView view = inspect(octets).opt;
     CHECK(view.well_formed);
     CHECK(view.udp_size == 4096);
     CHECK(view.extended_rcode == 1);
@@ -46,18 +46,18 @@ TEST_CASE("view_opt reports what OPT says", "[unit][dns]") {
     CHECK_FALSE(view.has_padding);
 }
 
-TEST_CASE("P-89: view_opt gives UDP sizes as they stand", "[unit][dns]") {
+TEST_CASE("P-89: inspect gives UDP sizes as they stand", "[unit][dns]") {
     for (const std::uint16_t size : std::initializer_list<std::uint16_t>{0, 100, 512, 65535}) {
         const Octets octets = test::query().opt({}, size).octets();
-        CHECK(view_opt(octets, inspect(octets)).udp_size == size);
+        CHECK(inspect(octets).opt.udp_size == size);
     }
 }
 
-TEST_CASE("view_opt sees a hop-by-hop option in front of a cut one and a cut one", "[unit][dns]") {
+TEST_CASE("inspect sees a hop-by-hop option in front of a cut one and a cut one", "[unit][dns]") {
     const auto view = [](const Octets& data) {
         const Octets octets =
             test::query().record(Section::additional, name(""), 41, data).octets();
-        return view_opt(octets, inspect(octets));
+        return inspect(octets).opt;
     };
     CHECK_FALSE(view({0, 11, 0, 0, 0, 9, 0}).well_formed);
     CHECK(view({0, 11, 0, 0, 0, 9, 0}).has_keepalive);
@@ -68,13 +68,13 @@ TEST_CASE("view_opt sees a hop-by-hop option in front of a cut one and a cut one
     CHECK(view({}).well_formed);
 }
 
-TEST_CASE("view_opt calls an OPT with an owner malformed", "[unit][dns]") {
+TEST_CASE("inspect calls an OPT with an owner malformed", "[unit][dns]") {
     for (const Octets& owner : {name("a"), Octets{0xC0, 12}}) {
         const Octets octets =
             test::query()
                 .record(Section::additional, owner, 41, test::option_data({padding}))
                 .octets();
-        const OptView view = view_opt(octets, inspect(octets));
+        const OptView view = inspect(octets).opt;
         CHECK_FALSE(view.well_formed);
         CHECK(view.has_padding);
     }

@@ -29,7 +29,7 @@ Intake classify(std::uint16_t flags, std::uint16_t type) {
 
 policy::HopWishes wishes_of(const MessageBuilder& builder) {
     test::Editable editable(builder);
-    return policy::read_wishes(editable.message.bytes(), editable.message.layout);
+    return policy::read_wishes(editable.message.layout);
 }
 
 }  // namespace
