@@ -123,27 +123,29 @@ bool AnswerRelay::note_loss(QueryId id) {
     return ++queries_.at(id).losses < policy::max_losses;
 }
 
-void AnswerRelay::finish_into(QueryId id, dns::ConstBytes answer, policy::Outbox& outbox) {
+void AnswerRelay::finish_into(QueryId id, const BackendAnswer& answer, policy::Outbox& outbox) {
     Query& query = queries_.at(id);
-    const std::size_t room = std::min(answer.size() + answer_room, dns::max_message_size);
+    const std::size_t room = std::min(answer.bytes.size() + answer_room, dns::max_message_size);
     outbox.commit(write_answer(query, answer, outbox.prepare(room)).size);
     end(id, query);
 }
 
-dns::ConstBytes AnswerRelay::finish_datagram(QueryId id, dns::ConstBytes answer, dns::Bytes out) {
+dns::ConstBytes AnswerRelay::finish_datagram(
+    QueryId id, const BackendAnswer& answer, dns::Bytes out
+) {
     Query& query = queries_.at(id);
     dns::EditableMessage message = write_answer(query, answer, out);
     return cut(id, query, message);
 }
 
 dns::EditableMessage AnswerRelay::write_answer(
-    const Query& query, dns::ConstBytes answer, dns::Bytes out
+    const Query& query, const BackendAnswer& answer, dns::Bytes out
 ) const {
-    std::memcpy(out.data(), answer.data(), answer.size());
+    std::memcpy(out.data(), answer.bytes.data(), answer.bytes.size());
     dns::header::set_id(out, query.original_id);
-    dns::EditableMessage message{out, answer.size(), {}};
+    dns::EditableMessage message{out, answer.bytes.size(), answer.layout};
     if (settings_.edns == policy::EdnsMode::managed && query.wishes.has_opt) {
-        message.layout = dns::inspect(message.bytes());
+        dns::inspect_records(message.bytes(), message.layout);
         add_options(query.terms(), message);
     }
     return message;

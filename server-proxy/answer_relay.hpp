@@ -10,6 +10,7 @@
 #include "common/policy/outbox.hpp"
 #include "common/policy/query_intake.hpp"
 #include "common/policy/slot_table.hpp"
+#include "server-proxy/backend_answer.hpp"
 #include "server-proxy/route.hpp"
 
 #include <cstddef>
@@ -123,14 +124,14 @@ public:
     bool note_loss(QueryId query);
 
     /// Frames the answer under the client's ID, with the options of this hop. Ends the query.
-    void finish_into(QueryId query, dns::ConstBytes answer, policy::Outbox& outbox);
+    void finish_into(QueryId query, const BackendAnswer& answer, policy::Outbox& outbox);
 
     /// Frames an answer that says what went wrong. Ends the query.
     void fail_into(QueryId query, const dns::ErrorReason& reason, policy::Outbox& outbox);
 
     /// The same without a frame, cut to what the client takes over UDP. The result lies in `out`.
-    /// REQUIRES: out.size() >= max_message_size, apart from `answer`.
-    dns::ConstBytes finish_datagram(QueryId query, dns::ConstBytes answer, dns::Bytes out);
+    /// REQUIRES: out.size() >= max_message_size, apart from the answer.
+    dns::ConstBytes finish_datagram(QueryId query, const BackendAnswer& answer, dns::Bytes out);
     dns::ConstBytes fail_datagram(QueryId query, const dns::ErrorReason& reason, dns::Bytes out);
 
     /// Ends the query without an answer: its client has gone, or a transfer has taken over.
@@ -209,8 +210,9 @@ private:
     ) const;
     bool may_pad(const Terms& terms) const;
     void add_options(const Terms& terms, dns::EditableMessage& answer) const;
-    dns::EditableMessage write_answer(const Query& query, dns::ConstBytes answer, dns::Bytes out)
-        const;
+    dns::EditableMessage write_answer(
+        const Query& query, const BackendAnswer& answer, dns::Bytes out
+    ) const;
     dns::EditableMessage write_failure(Query& query, const dns::ErrorReason& reason, dns::Bytes out)
         const;
     dns::ConstBytes cut(QueryId id, Query& query, dns::EditableMessage& answer);

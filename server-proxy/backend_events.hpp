@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "common/dns/wire.hpp"
+#include "server-proxy/backend_answer.hpp"
 #include "server-proxy/route.hpp"
 
 #include <cstddef>
@@ -19,7 +19,7 @@ public:
     /// The answer to a pending query: connection, ID and question are right, and the ID is free
     /// again. Valid until on_backend_answers_end() returns.
     virtual void on_backend_answer(
-        const Route& route, policy::SlotId query, dns::ConstBytes answer
+        const Route& route, policy::SlotId query, const BackendAnswer& answer
     ) = 0;
     virtual void on_backend_answers_end(std::size_t backend) = 0;
 

@@ -108,10 +108,10 @@ private:
             owner_.events_.on_backend_unmatched();
             return;
         }
-        const auto [match, query] =
-            ids_.match(dns::header::id(answer), dns::hash_repeated_question(answer));
+        const BackendAnswer read(answer);
+        const auto [match, query] = ids_.match(dns::header::id(answer), read.question());
         if (match == policy::PendingQueries::Match::found) {
-            owner_.events_.on_backend_answer(route(dns::header::id(answer)), query, answer);
+            owner_.events_.on_backend_answer(route(dns::header::id(answer)), query, read);
         } else if (match == policy::PendingQueries::Match::abandoned) {
             owner_.events_.on_backend_late(owner_.backend_);
         } else {

@@ -179,14 +179,14 @@ bool BackendStreams::on_answer(net::QueryStream& connection, dns::Bytes answer) 
         events_.on_backend_unmatched();
         return false;
     }
-    const auto [match, query] =
-        connection.ids().match(dns::header::id(answer), dns::hash_repeated_question(answer));
+    const BackendAnswer read(answer);
+    const auto [match, query] = connection.ids().match(dns::header::id(answer), read.question());
     if (match == policy::PendingQueries::Match::found) {
         Connection& from = *find(connection);
         if (from.suspects) {
             from.suspects->answered();
         }
-        events_.on_backend_answer(route(from, dns::header::id(answer)), query, answer);
+        events_.on_backend_answer(route(from, dns::header::id(answer)), query, read);
         return true;
     }
     if (match == policy::PendingQueries::Match::abandoned) {

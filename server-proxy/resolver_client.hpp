@@ -43,7 +43,7 @@ public:
     public:
         virtual ~Handler() = default;
         /// Valid until the call returns. The query has to be ended.
-        virtual void on_resolved(QueryId query, dns::ConstBytes answer) = 0;
+        virtual void on_resolved(QueryId query, const BackendAnswer& answer) = 0;
         /// It will get no answer. The query has to be ended.
         virtual void on_unresolved(QueryId query, const dns::ErrorReason& reason) = 0;
     };
@@ -111,7 +111,7 @@ private:
     void arm_repeat();
     bool is_answering(std::size_t backend) const;
 
-    void on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) override;
+    void on_backend_answer(const Route& route, QueryId query, const BackendAnswer& answer) override;
     void on_backend_answers_end(std::size_t backend) override;
     void on_backend_unmatched() override;
     void on_backend_late(std::size_t backend) override;

@@ -26,7 +26,9 @@ void ResolverClient::note_success(std::size_t backend) {
     }
 }
 
-void ResolverClient::on_backend_answer(const Route& route, QueryId query, dns::ConstBytes answer) {
+void ResolverClient::on_backend_answer(
+    const Route& route, QueryId query, const BackendAnswer& answer
+) {
     const bool by_datagram = route.kind == Route::Kind::datagram;
     if (!by_datagram) {
         backends_[route.backend].has_no_streams = false;
@@ -38,7 +40,7 @@ void ResolverClient::on_backend_answer(const Route& route, QueryId query, dns::C
     if (const auto asked = relay_.drop_route(query, route); asked && by_datagram) {
         backends_[route.backend].window.answered(asked->epoch);
     }
-    if (by_datagram && dns::header::is_truncated(answer) &&
+    if (by_datagram && dns::header::is_truncated(answer.bytes) &&
         config_.backend_transport == BackendTransport::automatic) {
         counters_.truncated.add();
         ask_by_stream(query, route.backend);

@@ -158,7 +158,7 @@ void ServerWorker::pad_records(net::ClientConnection& client, QueryId query) {
 
 // Answers out
 
-void ServerWorker::on_resolved(QueryId query, dns::ConstBytes answer) {
+void ServerWorker::on_resolved(QueryId query, const BackendAnswer& answer) {
     counters_.latency.record(loop_.now() - relay_.accepted_at(query));
     if (relay_.leg(query) == policy::Leg::udp) {
         counters_.answers.add();

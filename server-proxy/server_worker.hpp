@@ -101,7 +101,7 @@ private:
     net::ClientConnection* find_client(policy::SlotId id) override;
     void on_last_transfer_ended() override;
 
-    void on_resolved(QueryId query, dns::ConstBytes answer) override;
+    void on_resolved(QueryId query, const BackendAnswer& answer) override;
     void on_unresolved(QueryId query, const dns::ErrorReason& reason) override;
 
     /// Where the answer to a query by datagram goes.

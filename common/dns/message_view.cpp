@@ -177,12 +177,13 @@ std::size_t skip_name(ConstBytes message, std::size_t begin) {
     return 0;
 }
 
-Layout inspect(ConstBytes message) {
+Layout inspect_question(ConstBytes message) {
     Layout layout;
     const Questions questions = read_questions(message);
     if (questions.end == 0) {
         return layout;
     }
+    layout.has_all_questions = true;
     layout.question_end = questions.end;
     layout.question_hash = questions.hash;
     if (header::question_count(message) == 1) {
@@ -191,13 +192,20 @@ Layout inspect(ConstBytes message) {
         layout.question_type = read_u16(fields);
         layout.question_class = read_u16(fields + 2);
     }
+    return layout;
+}
+
+void inspect_records(ConstBytes message, Layout& layout) {
+    if (!layout.has_all_questions) {
+        return;
+    }
     const std::size_t before_additional = record_count_before_additional(message);
     const std::size_t count = before_additional + header::additional_count(message);
-    std::size_t position = questions.end;
+    std::size_t position = layout.question_end;
     Record record;
     for (std::size_t i = 0; i < count; ++i) {
         if (!read_record(message, position, record)) {
-            return layout;
+            return;
         }
         position = record.end;
         if (i >= before_additional && record.type == rr_type::opt) {
@@ -209,6 +217,11 @@ Layout inspect(ConstBytes message) {
     if (count > before_additional) {
         layout.signature = signature_of(message, record);
     }
+}
+
+Layout inspect(ConstBytes message) {
+    Layout layout = inspect_question(message);
+    inspect_records(message, layout);
     return layout;
 }
 

@@ -21,6 +21,8 @@ struct Layout {
     bool complete = false;
     /// Every count of the header held; octets may follow.
     bool has_all_records = false;
+    /// The question section was read to its end.
+    bool has_all_questions = false;
     /// There is exactly one question and it was read to its end.
     bool has_question = false;
     std::uint16_t question_type = 0;
@@ -43,8 +45,12 @@ struct Layout {
 /// REQUIRES: message.size() >= header_size and <= max_message_size.
 Layout inspect(ConstBytes message);
 
-/// The question's hash alone, which is all that matching an answer needs: cheaper than inspect().
-/// Zero as in Layout::question_hash. REQUIRES: as inspect().
+/// inspect() in two steps: the question section, which is all that matching an answer needs, and
+/// then, where it is wanted, what follows. `layout` is what inspect_question(message) returned.
+Layout inspect_question(ConstBytes message);
+void inspect_records(ConstBytes message, Layout& layout);
+
+/// As in Layout::question_hash. REQUIRES: as inspect().
 std::uint64_t hash_question(ConstBytes message);
 
 /// What no question hashes to: a repeated question that is cut or compressed, which nobody asked.
@@ -55,7 +61,7 @@ inline constexpr std::uint64_t unreadable_question = 1;
 /// whose counts some servers copy from the query. REQUIRES: as inspect().
 std::uint64_t hash_repeated_question(ConstBytes answer);
 
-/// The same, where `layout` is inspect(answer).
+/// The same, where `layout` is inspect(answer) or inspect_question(answer).
 std::uint64_t repeated_question(ConstBytes answer, const Layout& layout);
 
 /// No more than a header, with an error in it. REQUIRES: as inspect().

@@ -181,7 +181,7 @@ private:
         expect(relay_.client(id) == find(id).client, "it knows its client");
         const Live query = take(id);
         policy::Outbox outbox;
-        relay_.finish_into(id, message, outbox);
+        relay_.finish_into(id, server::BackendAnswer(message), outbox);
         check_answer(query, outbox, dns::inspect(message).complete);
     }
 

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 using dns::Rcode;
 using policy::EdnsMode;
 using server::AnswerRelay;
+using server::BackendAnswer;
 using server::QueryId;
 using server::Route;
 using server::Routes;
@@ -72,7 +73,8 @@ struct Fixture {
     Octets exchange(const MessageBuilder& message, const MessageBuilder& answer) {
         const QueryId id = query(message);
         dns::header::set_id(relay.message(id), 7);
-        relay.finish_into(id, with_id(answer.octets(), 7), outbox);
+        const Octets answered = with_id(answer.octets(), 7);
+        relay.finish_into(id, BackendAnswer(answered), outbox);
         return unframed();
     }
 
@@ -220,8 +222,8 @@ TEST_CASE("AnswerRelay without padding answers as it was answered", "[unit][rela
     CHECK(relay.hides_size(query.query));
     CHECK(relay.transfer_padding(query.query) == 0);
     policy::Outbox outbox;
-    const auto answer = test::answer().opt();
-    relay.finish_into(query.query, answer.octets(), outbox);
+    const Octets answer = test::answer().opt().octets();
+    relay.finish_into(query.query, BackendAnswer(answer), outbox);
     CHECK(outbox.size() == dns::frame_header_size + answer.size());
 }
 
@@ -231,8 +233,8 @@ TEST_CASE("AnswerRelay pads nothing that travels in clear (P-67)", "[unit][relay
     const auto accepted =
         server.relay.accept_query(padded_query().octets(), some_client, start, server.scratch, leg);
     Octets out(dns::max_message_size);
-    const auto answer =
-        server.relay.finish_datagram(accepted.query, test::answer().opt().octets(), out);
+    const Octets resolved = test::answer().opt().octets();
+    const auto answer = server.relay.finish_datagram(accepted.query, BackendAnswer(resolved), out);
     CHECK(option_codes(answer).empty());
     CHECK(server.relay.size() == 0);
 }
@@ -278,7 +280,8 @@ TEST_CASE("AnswerRelay says when it cuts a signature off (P-112)", "[unit][relay
         const auto query = server.relay.accept_query(
             test::query().octets(), some_client, start, server.scratch, policy::Leg::udp
         );
-        server.relay.finish_datagram(query.query, answer.octets(), out);
+        const Octets octets = answer.octets();
+        server.relay.finish_datagram(query.query, BackendAnswer(octets), out);
         return server.relay.take_cut_signature();
     };
     const auto large = [] {
