@@ -211,6 +211,8 @@ private:
 
     void arm_read();
     void arm_write();
+    void act_at_turn_end();
+    void acknowledge();
     bool forget_writability();
     void put_hello_into_syn();
     void send_early();
@@ -278,6 +280,12 @@ private:
 
     bool is_reading_messages() const { return carries_messages() || state_ == State::negotiating; }
 
+    /// Somebody may hold back what he has to say until we acknowledge what came (Nagle), or watch
+    /// over its path: not who has said all that was asked.
+    bool peer_may_wait() const {
+        return state_ != State::open || busy_ || frame_pending_ || (tls_ && tls_->has_more());
+    }
+
     /// The peer has begun a message, and is listened to.
     bool is_message_due() const { return frame_pending_ && !paused_; }
 
@@ -315,6 +323,7 @@ private:
     bool turn_end_asked_ = false;
     bool was_congested_ = false;
     bool peer_ended_ = false;
+    enum class Ack : std::uint8_t { none, owed, due } ack_ = Ack::none;  // for what was read
     bool is_unproven_ = false;
     bool frame_pending_ = false;  // a message has begun, at frame_began_
 

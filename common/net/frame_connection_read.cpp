@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace dotpair::net {
 namespace {
@@ -54,18 +55,29 @@ void FrameConnection::on_readable() {
             break;
         }
         settings_.counters->bytes_in.add(static_cast<std::uint64_t>(size));
+        ack_ = Ack::owed;
         consume(room.first(static_cast<std::size_t>(size)));
         if (static_cast<std::size_t>(size) < room.size()) {
             break;  // that was all there is: asking again would only say so
         }
     }
-    if (state_ != State::closed) {
-        // For the peer's watch over the path, and for who holds small packets back until the last
-        // one is acknowledged (Nagle). The kernel forgets it with each answer.
-        acknowledge_at_once(socket_.native_handle());
+    if (ack_ == Ack::owed) {
+        act_at_turn_end();
     }
     arm_read();
     schedule();
+}
+
+/// Whatever was written meanwhile carried it. Nobody here waits for it, so it goes behind all that
+/// others write at the turn's end. The kernel would wait longer, and forgets with each answer that
+/// it should not.
+void FrameConnection::acknowledge() {
+    if (ack_ == Ack::owed) {
+        ack_ = Ack::due;
+        act_at_turn_end();
+    } else if (std::exchange(ack_, Ack::none) == Ack::due && state_ != State::closed && peer_may_wait()) {
+        acknowledge_at_once(socket_.native_handle());
+    }
 }
 
 void FrameConnection::consume(dns::Bytes bytes) {

@@ -17,7 +17,13 @@ constexpr std::size_t max_encrypted_at_once = 256 * 1024;
 }  // namespace
 
 void FrameConnection::write_soon() {
-    if (carries_messages() && !turn_end_asked_ && !write_armed_) {
+    if (carries_messages() && !write_armed_) {
+        act_at_turn_end();
+    }
+}
+
+void FrameConnection::act_at_turn_end() {
+    if (!turn_end_asked_) {
         turn_end_asked_ = true;
         loop_.at_turn_end(shared_from_this());
     }
@@ -29,6 +35,7 @@ void FrameConnection::on_turn_end() {
         write_frames();
         schedule();
     }
+    acknowledge();
 }
 
 bool FrameConnection::is_congested() {
@@ -153,6 +160,7 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
         }
         sent += static_cast<std::size_t>(size);
         sent_ += static_cast<std::uint64_t>(size);
+        ack_ = Ack::none;  // it went along
         settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));
     }
     return true;
