@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds min_patience{10};  // a machine's own hiccups are no fault of the path
 constexpr milliseconds min_margin{4};
 constexpr milliseconds min_lossy_margin{2};
-constexpr milliseconds min_pause{1};
+constexpr milliseconds min_look_pause{1};
 constexpr milliseconds max_lateness{50};
 constexpr milliseconds usual_ack_delay{40};  // of kernels that wait for an answer to go with it
 constexpr milliseconds min_recheck{5};       // while in doubt
@@ -80,7 +80,7 @@ PathWatch::Change PathWatch::look(
     looked_at_ = now;
     rtt_ = facts.rtt;
     patience_ = patience_for(facts, ack_delay.expected(now));
-    pause_ = facts.is_lossy ? std::max<Duration>(min_pause, patience_ / 32) : patience_ / 8;
+    pause_ = facts.is_lossy ? std::max<Duration>(min_look_pause, patience_ / 32) : patience_ / 8;
     drop_acked(facts.acked);
     if (doubted_) {
         return look_in_doubt(facts, ack_delay, now);
