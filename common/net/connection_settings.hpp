@@ -17,6 +17,8 @@ struct ConnectionSettings {
         message_timeout{};            // for the rest of a message, and for a blocked write to move
     policy::Duration idle_timeout{};  // without queries or a message under way; see set_busy()
     std::size_t queued_bytes = 0;     // see is_congested()
+    /// Where it counts what it does. REQUIRES: set, and outlives the connection.
+    ConnectionCounters* counters = nullptr;
     /// Until the peer has itself put two messages into one record, it gets one a record: some lose
     /// the second.
     bool one_message_per_record = false;
@@ -24,8 +26,6 @@ struct ConnectionSettings {
     /// EventLoop::hold_time, so that they need few packets. At its beginning the kernel sends ten
     /// or so, however small, before it waits a round trip.
     bool packs_bursts = false;
-    /// Where it counts what it does. REQUIRES: set, and outlives the connection.
-    ConnectionCounters* counters = nullptr;
     /// At a polite close, leave the FIN to the peer for a while, and TIME-WAIT with it (P-14).
     bool peer_closes_first = false;
     /// TCP Fast Open, where kernel and peer have it, for TLS alone (P-12): the ClientHello leaves

@@ -2,6 +2,7 @@
 #include "common/net/event_loop.hpp"
 
 #include "common/net/deadline_timer.hpp"
+#include "common/net/deadlines.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -34,9 +35,13 @@ void sleep_until(policy::TimePoint end) {
 // NOLINTBEGIN(modernize-avoid-c-arrays)
 EventLoop::EventLoop()
     : receive_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(receive_size)),
-      plain_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(plain_size)) {}
+      plain_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(plain_size)),
+      deadlines_(std::make_unique<Deadlines>()),
+      next_due_(make_alarm([this] { call_those_due(); })) {}
 
 // NOLINTEND(modernize-avoid-c-arrays)
+
+EventLoop::~EventLoop() = default;
 
 policy::TimePoint EventLoop::now() {
     if (!now_is_known_) {
@@ -173,6 +178,24 @@ void EventLoop::post(std::function<void()> what) {
 
 std::unique_ptr<EventLoop::Alarm> EventLoop::make_alarm(std::function<void()> on_due) {
     return std::make_unique<DeadlineTimer>(*this, std::move(on_due));
+}
+
+void EventLoop::call_at(Timed& what, policy::TimePoint at) {
+    deadlines_->set(what, at);
+    next_due_->arm(deadlines_->next());
+}
+
+/// No more than others would be called for in a turn: where ten thousand are due together, what is
+/// ready meanwhile has its turn too.
+void EventLoop::call_those_due() {
+    for (std::size_t calls = 0; calls < max_handlers_per_turn; ++calls) {
+        Timed* const due = deadlines_->take_due(now());
+        if (due == nullptr) {
+            break;
+        }
+        due->on_due();
+    }
+    next_due_->arm(deadlines_->next());
 }
 
 void EventLoop::destroy_later(std::shared_ptr<void> what) {

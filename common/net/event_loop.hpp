@@ -18,6 +18,9 @@
 
 namespace dotpair::net {
 
+class Deadlines;
+class Timed;
+
 /// Something that gathers work during a turn and does it once at the turn's end.
 class TurnEnd {
 public:
@@ -39,6 +42,7 @@ public:
 class EventLoop final : public policy::Timekeeper {
 public:
     EventLoop();
+    ~EventLoop() override;
 
     /// While run() runs, what stands on it is for its thread alone.
     boost::asio::io_context& context() { return context_; }
@@ -95,6 +99,10 @@ public:
 
     std::unique_ptr<Alarm> make_alarm(std::function<void()> on_due) override;
 
+    /// Calls on_due() then, instead of when it was to be called before. REQUIRES: the loop outlives
+    /// `what`.
+    void call_at(Timed& what, policy::TimePoint at);
+
 private:
     static constexpr std::size_t receive_size = 64 * 1024;
     /// What one receive decrypts to, and one more record, so that the last always has room.
@@ -107,6 +115,7 @@ private:
     void plan_pause(std::size_t handlers);
     void end_hold();
     void end_turn();
+    void call_those_due();
     void refill_random();
 
     // Before the context: what its last handlers own is destroyed with it, and may still use these.
@@ -127,12 +136,14 @@ private:
     std::vector<std::uint8_t> send_buffer_;
     DatagramBuffers datagrams_;
     std::vector<std::uint16_t> random_;
+    std::unique_ptr<Deadlines> deadlines_;
     /// What others post is guarded. Sockets are not: while the loop runs, they are its own.
     boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     // Behind it: they may own sockets.
     std::vector<std::shared_ptr<TurnEnd>> ending_;
     std::vector<std::shared_ptr<TurnEnd>> ending_now_;
     std::vector<std::shared_ptr<TurnEnd>> held_;
+    std::unique_ptr<Alarm> next_due_;  // of deadlines_
 };
 
 }  // namespace dotpair::net

@@ -29,7 +29,6 @@ FrameConnection::FrameConnection(
       tls_(std::move(security.tls)),
       upgrade_(std::move(security.upgrade)),
       socket_(loop.context()),
-      timer_(loop.context()),
       opened_at_(loop.now()) {}
 
 void FrameConnection::connect(const Endpoint& peer) {
@@ -199,7 +198,7 @@ void FrameConnection::finish_politely() {
     }
     state_ = State::closing;
     paused_ = false;
-    unread_ = {};
+    unread_.clear();
     opened_at_ = loop_.now();
     if (peer_ended_ && unsent_.empty()) {
         destroy();
@@ -248,7 +247,7 @@ void FrameConnection::destroy() {
     handler_ = nullptr;
     boost::system::error_code ignored;
     socket_.close(ignored);
-    timer_.cancel();
+    cancel();
 }
 
 }  // namespace dotpair::net

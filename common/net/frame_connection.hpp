@@ -2,7 +2,9 @@
 #pragma once
 
 #include "common/dns/frame_reader.hpp"
+#include "common/net/byte_queue.hpp"
 #include "common/net/connection_settings.hpp"
+#include "common/net/deadlines.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/net/event_loop.hpp"
 #include "common/net/sockets.hpp"
@@ -33,7 +35,9 @@ namespace dotpair::net {
 /// All reading and writing is driven by readiness; nothing is allocated per message. What is put
 /// into outbox() leaves in one write at the end of the turn. The object keeps itself alive as long
 /// as a handler of the loop refers to it.
-class FrameConnection final : public TurnEnd, public std::enable_shared_from_this<FrameConnection> {
+class FrameConnection final : public TurnEnd,
+                              private Timed,
+                              public std::enable_shared_from_this<FrameConnection> {
 public:
     /// Whoever uses the connection. Any call may close() the connection or destroy its own handler,
     /// as long as it closes the connection before.
@@ -256,7 +260,6 @@ private:
     std::size_t encrypt(dns::ConstBytes frames);
     void transmit();
     bool send_now(dns::ConstBytes bytes, std::size_t& sent);
-    void unsent_taken(std::size_t size);
     void report_drained();
     void report_sent();
 
@@ -266,14 +269,15 @@ private:
     void destroy();
     void schedule();
     std::optional<policy::TimePoint> due();
-    void on_timer();
+    void on_due() override;
+    void end_late();
 
     /// A peer that makes TLS answer (KeyUpdate) and does not read has to stop. Who takes leave
     /// reads whatever comes, and throws it away.
     bool may_read() const {
         const bool may_go_on = is_early_ || (!paused_ && !continuing_);
-        return !peer_ended_ &&
-               (state_ == State::closing || (may_go_on && unsent_size() <= settings_.queued_bytes));
+        return !peer_ended_ && (state_ == State::closing ||
+                                (may_go_on && unsent_.size() <= settings_.queued_bytes));
     }
 
     bool carries_messages() const { return state_ == State::open || is_early_; }
@@ -294,9 +298,7 @@ private:
         return tls_ && more_expected_ && !settings_.one_message_per_record;
     }
 
-    std::size_t queued_bytes() const { return outbox_.size() + unsent_size(); }
-
-    std::size_t unsent_size() const { return unsent_.size() - unsent_begin_; }
+    std::size_t queued_bytes() const { return outbox_.size() + unsent_.size(); }
 
     EventLoop& loop_;
     Handler* handler_;
@@ -304,8 +306,6 @@ private:
     std::optional<TlsSession> tls_;
     std::unique_ptr<TlsUpgrade> upgrade_;  // until TLS is there
     TcpSocket socket_;
-    SteadyTimer timer_;
-    policy::TimePoint timer_at_ = policy::TimePoint::max();  // when it will fire, if armed
 
     State state_ = State::connecting;
     bool is_early_ = false;  // handshaking, with messages of a client's early data
@@ -328,16 +328,15 @@ private:
     bool frame_pending_ = false;  // a message has begun, at frame_began_
 
     dns::FrameReader frames_;
-    std::vector<std::uint8_t> unread_;  // ciphertext that arrived while reading was paused
+    ByteQueue unread_;  // ciphertext that arrived while reading was paused
     policy::Outbox outbox_;
-    std::vector<std::uint8_t> unsent_;  // ciphertext that the kernel did not take yet
-    std::size_t unsent_begin_ = 0;      // but for so much of it
-    std::uint64_t encrypted_ = 0;       // octets of frames
-    std::uint64_t sent_ = 0;            // octets that it took
-    std::uint64_t sent_told_ = 0;       // to the handler
-    std::size_t burst_octets_ = 0;      // encrypted lately; see is_window_small()
-    unsigned burst_writes_ = 0;         // by which they were
-    unsigned holds_ = 0;                // in a row, of what waits
+    ByteQueue unsent_;              // ciphertext that the kernel did not take yet
+    std::uint64_t encrypted_ = 0;   // octets of frames
+    std::uint64_t sent_ = 0;        // octets that it took
+    std::uint64_t sent_told_ = 0;   // to the handler
+    std::size_t burst_octets_ = 0;  // encrypted lately; see is_window_small()
+    unsigned burst_writes_ = 0;     // by which they were
+    unsigned holds_ = 0;            // in a row, of what waits
 
     policy::TimePoint opened_at_;    // made; from closing on, when that or its linger began
     policy::TimePoint active_at_;    // the last whole message, either way

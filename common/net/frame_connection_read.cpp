@@ -231,8 +231,8 @@ void FrameConnection::keep_unread() {
     if (!tls_) {
         return;
     }
-    const dns::ConstBytes rest = tls_->unread();
-    unread_.assign(rest.begin(), rest.end());
+    unread_.clear();
+    unread_.append(tls_->unread());
     tls_->feed({});
 }
 
@@ -284,8 +284,8 @@ void FrameConnection::continue_reading() {
         end_batch();
     }
     if (tls_ && state_ == State::open && !paused_) {
-        const std::vector<std::uint8_t> ciphertext = std::exchange(unread_, {});
-        tls_->feed(ciphertext);
+        const ByteQueue ciphertext = std::move(unread_);
+        tls_->feed(ciphertext.octets());
         decrypt();
     }
     arm_read();

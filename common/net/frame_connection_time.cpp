@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The clocks of FrameConnection: one timer, moved only forward; what it is for is decided when it
-// fires.
+// The clocks of FrameConnection: one deadline, moved only forward; what it is for is decided when
+// it comes.
 #include "common/net/frame_connection.hpp"
 
 #include <algorithm>
@@ -67,30 +67,22 @@ std::optional<policy::TimePoint> FrameConnection::due() {
 
 void FrameConnection::schedule() {
     const auto at = due();
-    if (!at || *at >= timer_at_) {
-        return;
+    if (at && *at < due_at()) {
+        loop_.call_at(*this, *at);
     }
-    timer_at_ = *at;
-    timer_.expires_at(*at);
-    timer_.async_wait([self = shared_from_this(),
-                       at = *at](const boost::system::error_code& error) {
-        // One that was on its way when the timer was moved comes all the same.
-        if (!error && at == self->timer_at_) {
-            self->on_timer();
-        }
-    });
 }
 
-void FrameConnection::on_timer() {
-    loop_.reached(std::exchange(timer_at_, policy::TimePoint::max()));
+void FrameConnection::on_due() {
+    const auto self = shared_from_this();
     const auto at = due();
-    if (!at) {
-        return;
-    }
-    if (*at > loop_.now()) {
+    if (at && *at <= loop_.now()) {
+        end_late();
+    } else {
         schedule();
-        return;
     }
+}
+
+void FrameConnection::end_late() {
     switch (state_) {
         case State::connecting:
             fail("connect: timed out");

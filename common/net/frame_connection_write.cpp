@@ -134,9 +134,7 @@ void FrameConnection::transmit() {
     std::size_t sent = 0;
     if (state_ != State::closed && (!unsent_.empty() || send_now(buffer, sent)) &&
         sent < buffer.size()) {
-        unsent_.insert(
-            unsent_.end(), buffer.begin() + static_cast<std::ptrdiff_t>(sent), buffer.end()
-        );
+        unsent_.append(dns::ConstBytes(buffer).subspan(sent));
     }
     buffer.clear();
 }
@@ -164,21 +162,6 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
         settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));
     }
     return true;
-}
-
-/// Moves what is left at most as often as that much was sent.
-void FrameConnection::unsent_taken(std::size_t size) {
-    unsent_begin_ += size;
-    if (unsent_begin_ == unsent_.size()) {
-        unsent_ = {};
-        unsent_begin_ = 0;
-        active_at_ = loop_.now();  // only now has the last message left
-    } else if (unsent_begin_ > unsent_size()) {
-        unsent_.erase(
-            unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_begin_)
-        );
-        unsent_begin_ = 0;
-    }
 }
 
 void FrameConnection::arm_write() {
@@ -225,10 +208,13 @@ void FrameConnection::on_writable() {
     }
     if (!unsent_.empty()) {
         std::size_t sent = 0;
-        if (!send_now(dns::ConstBytes(unsent_).subspan(unsent_begin_), sent)) {
+        if (!send_now(unsent_.octets(), sent)) {
             return;
         }
-        unsent_taken(sent);
+        unsent_.take(sent);
+        if (unsent_.empty()) {
+            active_at_ = loop_.now();  // only now has the last message left
+        }
     }
     if (carries_messages()) {
         write_frames();
