@@ -83,7 +83,7 @@ TEST_CASE("Many deadlines that move stay in order", "[unit][net]") {
     }
     std::size_t set = 0;
     for (const Event& event : events) {
-        set += event.due_at() == TimePoint::max() ? 0 : 1;
+        set += event.due_at() == TimePoint::max() ? 0U : 1U;
     }
     std::size_t due = 0;
     TimePoint last = start;
