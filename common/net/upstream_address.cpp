@@ -3,6 +3,8 @@
 
 #include "common/dns/address_query.hpp"
 
+#include <boost/asio/ip/address.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <iterator>
@@ -13,13 +15,11 @@ namespace {
 
 constexpr std::uint16_t dot_port = 853;
 
-/// What a certificate can name: internationalized names in their ASCII form, and addresses. A dot
-/// in front would let any name below match.
+/// What a certificate can name: internationalized names in their ASCII form, and addresses.
 bool can_be_name(std::string_view name) {
-    constexpr std::string_view allowed =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
-    return !name.empty() && name.size() <= 254 && name[0] != '.' &&
-           name.find_first_not_of(allowed) == std::string_view::npos;
+    boost::system::error_code is_no_address;
+    boost::asio::ip::make_address(name, is_no_address);
+    return !is_no_address || dns::host_name(name);
 }
 
 std::string quoted(std::string_view item) {
