@@ -14,8 +14,10 @@ std::optional<QueryRelay::Written> QueryRelay::written(QueryId id) {
 
 void QueryRelay::drop_copy(QueryId id, std::uint32_t connection) {
     auto& copies = queries_.at(id).copies;
-    const auto gone = std::ranges::remove(copies, connection, &Written::connection);
-    copies.erase(gone.begin(), gone.end());
+    const auto is_there = [connection](const Written& copy) {
+        return copy.connection == connection;
+    };
+    copies.erase(std::remove_if(copies.begin(), copies.end(), is_there), copies.end());
 }
 
 bool QueryRelay::may_write_again(QueryId id, bool is_suspect) {

@@ -17,7 +17,8 @@ public:
     virtual ~BackendEvents() = default;
 
     /// The answer to a pending query: connection, ID and question are right, and the ID is free
-    /// again. Valid until on_backend_answers_end() returns.
+    /// again. Its octets are valid until on_backend_answers_end() returns, itself until the call
+    /// does.
     virtual void on_backend_answer(
         const Route& route, policy::SlotId query, const BackendAnswer& answer
     ) = 0;

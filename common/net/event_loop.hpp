@@ -72,8 +72,8 @@ public:
     /// Counts turns: what belongs together may ask whether it is still the same one.
     std::uint64_t turn() const { return turn_; }
 
-    /// Calls on_turn_end() once when the turn is over. REQUIRES: not asked for already in this
-    /// turn.
+    /// Calls on_turn_end() once when the turn is over. REQUIRES: not asked for already. Whoever
+    /// asks in its on_turn_end() is called again, behind all that were to be called.
     void at_turn_end(std::shared_ptr<TurnEnd> what);
 
     /// Calls on_hold_end() once, `hold_time` after the first of those that ask for it together.

@@ -284,11 +284,9 @@ private:
 
     bool is_reading_messages() const { return carries_messages() || state_ == State::negotiating; }
 
-    /// Somebody may hold back what he has to say until we acknowledge what came (Nagle), or watch
-    /// over its path: not who has said all that was asked.
-    bool peer_may_wait() const {
-        return state_ != State::open || busy_ || frame_pending_ || (tls_ && tls_->has_more());
-    }
+    /// Whoever holds small packets back until the last one is acknowledged (Nagle), or watches over
+    /// his path, waits for us: all but a peer that has just answered the last of what it was asked.
+    bool peer_may_wait() const { return state_ != State::open || busy_ || !was_busy_; }
 
     /// The peer has begun a message, and is listened to.
     bool is_message_due() const { return frame_pending_ && !paused_; }
@@ -318,6 +316,7 @@ private:
     bool paused_ = false;
     bool continuing_ = false;  // continue_reading() is posted
     bool busy_ = false;
+    bool was_busy_ = false;  // when something was read last
     bool more_expected_ = false;
     bool is_holding_ = false;
     bool turn_end_asked_ = false;

@@ -56,6 +56,7 @@ void FrameConnection::on_readable() {
         }
         settings_.counters->bytes_in.add(static_cast<std::uint64_t>(size));
         ack_ = Ack::owed;
+        was_busy_ = busy_;
         consume(room.first(static_cast<std::size_t>(size)));
         if (static_cast<std::size_t>(size) < room.size()) {
             break;  // that was all there is: asking again would only say so
@@ -68,9 +69,9 @@ void FrameConnection::on_readable() {
     schedule();
 }
 
-/// Whatever was written meanwhile carried it. Nobody here waits for it, so it goes behind all that
-/// others write at the turn's end. The kernel would wait longer, and forgets with each answer that
-/// it should not.
+/// Nobody here waits for it, so it goes behind all that others write at the turn's end, and costs
+/// no packet where something was written to the same peer. The kernel would wait longer, and
+/// forgets with each answer that it should not.
 void FrameConnection::acknowledge() {
     if (ack_ == Ack::owed) {
         ack_ = Ack::due;

@@ -32,7 +32,9 @@ void FrameConnection::act_at_turn_end() {
 void FrameConnection::on_turn_end() {
     turn_end_asked_ = false;
     if (carries_messages() && !hold_rest()) {
-        write_frames();
+        if (outbox_.size() > 0) {
+            write_frames();
+        }
         schedule();
     }
     acknowledge();
@@ -158,7 +160,6 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
         }
         sent += static_cast<std::size_t>(size);
         sent_ += static_cast<std::uint64_t>(size);
-        ack_ = Ack::none;  // it went along
         settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));
     }
     return true;

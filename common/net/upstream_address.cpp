@@ -19,7 +19,8 @@ constexpr std::uint16_t dot_port = 853;
 bool can_be_name(std::string_view name) {
     boost::system::error_code is_no_address;
     boost::asio::ip::make_address(name, is_no_address);
-    return !is_no_address || dns::host_name(name);
+    const bool has_scope = name.find('%') != std::string_view::npos;
+    return dns::host_name(name) || (!is_no_address && !has_scope);
 }
 
 std::string quoted(std::string_view item) {

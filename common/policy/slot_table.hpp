@@ -100,6 +100,7 @@ public:
 
     /// The value behind `id` in a queue. REQUIRES: `id` is in it.
     std::optional<SlotId> behind(std::size_t queue, SlotId id) const {
+        assert(holds(id) && is_linked(queue + 1, id.index));
         return id_of(slot_at(id.index).links[queue + 1].next);
     }
 

@@ -108,15 +108,16 @@ class Watch:
 
 
 def _print_misses(load, marks):
-    """Each query without a right answer, under the fault that began last before it was sent."""
+    """Queries without a right answer, under the fault that began last before their time was up."""
     misses = {}
     for query in load.queries:
         if query.outcome != "good":
-            earlier = [name for moment, name in marks if moment <= query.sent + load.patience]
-            found = misses.setdefault(earlier[-1] if earlier else "none", [])
-            found.append(query.problem or "no answer")
-    for name, problems in sorted(misses.items()):
-        print(f"  after {name}: {len(problems)}, such as {problems[0]}")
+            earlier = [mark for mark in marks if mark[0] <= query.sent + load.patience]
+            misses.setdefault(earlier[-1] if earlier else (load.begin, "none"), []).append(query)
+    for (moment, name), queries in sorted(misses.items()):
+        sent = [query.sent - load.begin for query in queries]
+        print(f"  {moment - load.begin:.1f} s {name}: {len(queries)}, sent from {min(sent):.1f} to {max(sent):.1f} s, "
+              f"such as {queries[0].problem or 'no answer'}")
 
 
 def soak(seconds, seed, round_trip):

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "common/net/event_loop.hpp"
 
+#include "common/net/deadlines.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/loop_thread.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
 
 using namespace dotpair;
 using namespace std::chrono_literals;
@@ -230,4 +236,80 @@ TEST_CASE("What a turn brings about is for the next one, whatever waits for it",
     loop.run();
     CHECK(second == first);
     CHECK(third == first + 1);
+}
+
+namespace {
+
+struct Due final : net::Timed {
+    explicit Due(std::function<void()> what) : then(std::move(what)) {}
+
+    void on_due() override { then(); }
+
+    std::function<void()> then;
+};
+
+}  // namespace
+
+TEST_CASE("What is due is called in order, each once", "[unit][net]") {
+    net::EventLoop loop;
+    std::vector<int> seen;
+    std::vector<std::unique_ptr<Due>> all;
+    constexpr int count = 200;  // more than a turn takes
+    for (int number = 0; number < count; ++number) {
+        all.push_back(std::make_unique<Due>([&seen, number] { seen.push_back(number); }));
+    }
+    const policy::TimePoint start = loop.now();
+    for (int number = count - 1; number >= 0; --number) {
+        loop.call_at(*all[static_cast<std::size_t>(number)], start + number * 10us);
+    }
+    Due last([&loop] { loop.stop(); });
+    loop.call_at(last, start + 20ms);
+    loop.run();
+    REQUIRE(seen.size() == count);
+    CHECK(std::ranges::is_sorted(seen));
+}
+
+TEST_CASE("What is due may destroy itself and others, and be due again", "[unit][net]") {
+    net::EventLoop loop;
+    int calls = 0;
+    const policy::TimePoint start = loop.now();
+    auto other = std::make_unique<Due>([&calls] { calls += 100; });
+    auto self = std::make_unique<Due>([] {});
+    self->then = [&] {
+        other.reset();
+        self.reset();
+    };
+    Due again([] {});
+    again.then = [&] {
+        if (++calls == 3) {
+            loop.stop();
+        } else {
+            loop.call_at(again, loop.now() + 1ms);
+        }
+    };
+    loop.call_at(*self, start + 1ms);
+    loop.call_at(*other, start + 2ms);
+    loop.call_at(again, start + 3ms);
+    loop.run();
+    CHECK(calls == 3);
+    CHECK(self == nullptr);
+}
+
+TEST_CASE(
+    "An earlier deadline moves the loop's timer, a cancelled one calls nobody", "[unit][net]"
+) {
+    net::EventLoop loop;
+    int calls = 0;
+    const policy::TimePoint start = loop.now();
+    Due cancelled([&calls] { calls += 100; });
+    Due moved([&] {
+        ++calls;
+        loop.stop();
+    });
+    loop.call_at(moved, start + 1h);
+    loop.call_at(cancelled, start + 1ms);
+    cancelled.cancel();
+    loop.call_at(moved, start + 2ms);
+    loop.run();
+    CHECK(calls == 1);
 }

@@ -58,6 +58,7 @@ TEST_CASE("An upstream that is written wrong is refused with option and text", "
              std::string("192.0.2.1#.example.test"),
              std::string("192.0.2.1#example..test"),
              std::string("192.0.2.1#192.0.2.300"),
+             std::string("192.0.2.1#fe80::1%lo"),
              "192.0.2.1#" + std::string(64, 'a') + ".test",
              std::string("192.0.2.1#d\xc3\xa4ns.test"),
              "192.0.2.1#" + std::string(255, 'a'),
