@@ -3,6 +3,8 @@
 
 #include "common/dns/message_view.hpp"
 
+#include <cstdint>
+
 namespace dotpair::server {
 
 /// What came from a backend, read as far as it takes to find its query.
