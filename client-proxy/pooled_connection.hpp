@@ -30,7 +30,8 @@ struct PooledConnection {
     policy::TimePoint answer_due = policy::TimePoint::max();  // see expect_answers()
     policy::TimePoint hole_at{};  // when something had last arrived ahead of what is missing
     policy::TimePoint doubted_since = policy::TimePoint::max();  // unless that, it gets no more
-    std::size_t silent_queries = 0;                              // slow ones in a row
+    std::size_t answers = 0;
+    std::size_t silent_queries = 0;  // slow ones in a row
     std::size_t garbage_in_a_row = 0;
     policy::TimePoint garbage_at = policy::TimePoint::min();  // the last
     policy::TimePoint used_since = policy::TimePoint::max();  // the first query

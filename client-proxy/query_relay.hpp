@@ -205,6 +205,9 @@ public:
     /// Queries that wait for a connection, first come first served.
     void wait(QueryId query) { queries_.enqueue(queue_of(query), query); }
 
+    /// It has waited before: it is ahead of those that have not.
+    void wait_first(QueryId query) { queries_.enqueue_first(queue_of(query), query); }
+
     /// For queries whose answer may take too long, first come first served. False for those that
     /// nothing could be done about. REQUIRES: `now` never goes back.
     bool watch_for_answer(QueryId query, policy::TimePoint now);

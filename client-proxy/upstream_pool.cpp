@@ -3,8 +3,6 @@
 
 #include "common/net/query_connection.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -103,7 +101,7 @@ bool UpstreamPool::write(QueryId query) {
     const policy::Company company = relay_.company(query);
     for (const bool spreads : {true, false}) {
         for (Connection& connection : connections_) {
-            if (connection.can_take(company) && !(spreads && leaves_to_another(connection)) &&
+            if (can_take(connection, company) && !(spreads && leaves_to_another(connection)) &&
                 write_on(connection, query)) {
                 look_for_better(connection);  // it may move
                 return true;
@@ -113,12 +111,18 @@ bool UpstreamPool::write(QueryId query) {
     return write_on_leaving(query);
 }
 
+bool UpstreamPool::can_take(const Connection& connection, policy::Company company) const {
+    const policy::Shakiness& shakiness = upstreams_[connection.upstream].shakiness;
+    return connection.can_take(company) && connection.stream->ids().pending_count() <
+                                               shakiness.room(connection.answers, loop_.now());
+}
+
 /// What has lost a connection is spread over those that there are: where few are ahead of it the
 /// next loss is least likely to be its own.
 bool UpstreamPool::write_where_few_wait(QueryId query) {
     Connection* best = nullptr;
     for (Connection& connection : connections_) {
-        const bool is_fit = connection.can_take(relay_.company(query)) &&
+        const bool is_fit = can_take(connection, relay_.company(query)) &&
                             (best == nullptr || (connection.upstream == best->upstream &&
                                                  connection.stream->ids().pending_count() <
                                                      best->stream->ids().pending_count()));
@@ -167,8 +171,8 @@ void UpstreamPool::write_waiting() {
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
-            std::ranges::none_of(connections_, [](const Connection& connection) {
-                return connection.can_take(policy::Company::shared) || connection.leaving_until;
+            std::ranges::none_of(connections_, [this](const Connection& connection) {
+                return can_take(connection, policy::Company::shared) || connection.leaving_until;
             });
         if (nobody_can) {
             break;
@@ -185,62 +189,6 @@ void UpstreamPool::write_waiting() {
 
 bool UpstreamPool::is_anybody_waiting() const {
     return relay_.first_waiting() || relay_.first_suspect();
-}
-
-void UpstreamPool::on_connected(net::QueryStream& connection) {
-    Upstream& upstream = upstreams_[connection.peer()];
-    if (!upstream.owes_an_answer) {
-        selector_.worked(connection.peer());
-    }
-    hosts_.worked(connection.peer(), connection.endpoint());
-    if (upstream.one_message_per_record) {
-        connection.put_one_message_per_record();  // perhaps not yet known when it was dialed
-    }
-    note_transport(find(connection));
-    connection.look_at_path(upstream.ack_delay, false, {});
-    race_.opened(
-        connection.peer(),
-        {connection.watch().rtt(),
-         loop_.now() - find(connection).dialed_at,
-         count_dials(connection.peer()) == 0}
-    );
-    upstream.early_data.opened(find(connection).sent_early);
-    const net::TlsFacts facts = connection.tls_facts();
-    const bool is_clear = !connection.is_encrypted();
-    spdlog::info(
-        "upstream up addr={} transport={} tls={} cipher={} alpn={} resumed={} authenticated={} "
-        "early_data={}",
-        label_with_address(connection),
-        name_of(find(connection).transport),
-        is_clear ? "none" : facts.version,
-        is_clear ? "none" : facts.cipher,
-        facts.alpn.empty() ? "none" : facts.alpn,
-        facts.resumed ? "yes" : "no",
-        upstream.is_known && !is_clear && facts.verify_failure.empty() ? "yes" : "no",
-        name_of(facts.early_data)
-    );
-    upstream.last_error.clear();
-    measure(connection.peer());
-    note_plain(find(connection));
-    note_swallowed(find(connection));
-    race_at_ = {};
-    upstream.unproven_at = policy::TimePoint::min();
-    upstream.served_at = loop_.now();
-    if (!is_left_for_another(connection, is_clear ? "in clear" : facts.verify_failure)) {
-        const std::size_t peer = connection.peer();
-        const bool is_shared = !find(connection).suspects;
-        for (const QueryId query : connection.ids().pending()) {
-            relay_.stop_waiting(query);  // what early data brought here
-        }
-        write_waiting();
-        write_hedges();
-        if (is_shared) {
-            close_losers(peer);
-        }
-        keep_spare(peer);
-        retire_outdated();
-        retire_leaving();
-    }
 }
 
 bool UpstreamPool::on_answer(net::QueryStream& connection, dns::Bytes answer) {

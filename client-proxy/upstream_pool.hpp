@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client-proxy/config.hpp"
+#include "client-proxy/pool_counters.hpp"
 #include "client-proxy/pooled_connection.hpp"
 #include "client-proxy/pooled_upstream.hpp"
 #include "client-proxy/query_relay.hpp"
@@ -27,14 +28,6 @@
 #include <vector>
 
 namespace dotpair::client {
-
-struct PoolCounters {
-    net::ConnectionCounters connections;
-    net::Counter written_again;  // queries that were sent a second time, or more often
-    net::Counter doubts;         // connections whose path fell silent
-    net::Counter hedged;         // queries that were sent to a second upstream for being slow
-    net::Counter unmatched;      // answers that nobody waited for, or to another question
-};
 
 /// What outlives the process, of all workers together.
 struct Kept {
@@ -113,6 +106,7 @@ private:
     using Connection = PooledConnection;
 
     bool write(QueryId query);
+    bool can_take(const Connection& connection, policy::Company company) const;
     bool write_on(Connection& connection, QueryId query);
     bool write_where_few_wait(QueryId query);
     bool write_in_turn(QueryId query);
@@ -204,6 +198,8 @@ private:
     bool is_in_good_hands(QueryId query);
     bool is_elsewhere_too(QueryId query);
     void relieve(std::size_t upstream);
+    bool may_give_up(const Connection& connection);
+    std::optional<std::uint32_t> find_doubted(std::size_t upstream);
     void close_overtaken();
 
     bool is_lossy(std::size_t upstream) const;
@@ -224,6 +220,8 @@ private:
     bool may_leave(std::size_t upstream) const;
     void stall_began(Connection& connection, const char* reason);
 
+    void note_opened(const Connection& opened);
+    void log_opened(const Connection& opened) const;
     void note_answer(Connection& from);
     void note_garbage(Connection& from, dns::ConstBytes garbage, const QueryRelay::Match& match);
     void ask_again(Connection& spoiled, QueryId query);
@@ -242,7 +240,7 @@ private:
     void take_back(QueryId query, QueryRelay::Written copy);
     void take_back_others(QueryId query, std::uint32_t answered_by);
     void note_record_loss(
-        std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
+        const Connection& lost, const std::vector<QueryId>& unanswered, bool is_orderly
     );
     void replace_if_sick(net::QueryStream& connection);
     void put_in_order_of_writing(std::uint32_t connection, std::vector<QueryId>& queries);

@@ -13,6 +13,7 @@ constexpr std::size_t most_garbage_in_a_row = 3;
 
 void UpstreamPool::note_answer(Connection& from) {
     from.answered_at = loop_.now();
+    ++from.answers;
     from.garbage_in_a_row = 0;
     Upstream& upstream = upstreams_[from.stream->peer()];
     if (upstream.owes_an_answer) {

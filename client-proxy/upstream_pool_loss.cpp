@@ -62,10 +62,10 @@ void UpstreamPool::on_disconnected(
     if (!policy::keeps_tickets(gone->ending(), !unanswered.empty())) {
         upstreams_[gone->peer()].tls.drop_tickets();
     }
-    note_record_loss(gone->peer(), unanswered, reason == net::QueryStream::end_of_stream);
     // The end of a connection that had served is no failure; one that took queries and
     // answered none is, unless one of them may have ended it or it had no time to answer.
     put_in_order_of_writing(lost.number, unanswered);
+    note_record_loss(lost, unanswered, reason == net::QueryStream::end_of_stream);
     const bool left_all =
         !lost.suspects && !unanswered.empty() && !gone->has_answered() &&
         lost.ended_at - written_at(unanswered.front(), lost.number) >= time_to_hear(lost.upstream);
@@ -87,7 +87,9 @@ void UpstreamPool::on_disconnected(
         );
     }
     if (!unanswered.empty() && !lost.suspects) {
-        upstreams_[gone->peer()].shakiness.lost(loop_.now() - lost.used_since, loop_.now());
+        upstreams_[gone->peer()].shakiness.lost(
+            loop_.now() - lost.used_since, lost.answers, loop_.now()
+        );
     }
     write_again(lost, unanswered, "connection to " + upstreams_[gone->peer()].label + " lost");
     keep_spare(gone->peer());
@@ -150,11 +152,12 @@ void UpstreamPool::write_again(
     const Connection& lost, std::vector<QueryId> queries, const std::string& reason
 ) {
     put_in_order_of_writing(lost.number, queries);
-    for (const QueryId query : queries) {
+    for (std::size_t index = queries.size(); index-- > 0;) {
+        const QueryId query = queries[index];
         if (!relay_.is_known(query)) {
             continue;
         }
-        const bool is_suspect = may_have_ended(lost, query, query == queries.front());
+        const bool is_suspect = may_have_ended(lost, query, index == 0);
         relay_.drop_copy(query, lost.number);
         if (!relay_.copies(query).empty()) {
             if (!is_in_good_hands(query) && relay_.may_copy(query)) {
@@ -163,7 +166,7 @@ void UpstreamPool::write_again(
             continue;  // in flight elsewhere
         }
         if (relay_.may_write_again(query, is_suspect)) {
-            relay_.wait(query);
+            relay_.wait_first(query);
         } else {
             if (relay_.is_repeatable(query)) {
                 upstreams_[lost.upstream].shakiness.explained();
@@ -201,10 +204,11 @@ void UpstreamPool::drop_used_up() {
 /// comes): they close politely, long after they were asked. From then on they get one message a
 /// record; a mere restart does not wait that long.
 void UpstreamPool::note_record_loss(
-    std::size_t upstream, const std::vector<QueryId>& unanswered, bool is_orderly
+    const Connection& lost, const std::vector<QueryId>& unanswered, bool is_orderly
 ) {
-    const bool was_left_waiting = std::ranges::any_of(unanswered, [this](QueryId query) {
-        return loop_.now() - relay_.accepted_at(query) > suspicious_wait;
+    const std::size_t upstream = lost.upstream;
+    const bool was_left_waiting = std::ranges::any_of(unanswered, [&](QueryId query) {
+        return lost.ended_at - written_at(query, lost.number) > suspicious_wait;
     });
     if (is_orderly && was_left_waiting && !upstreams_[upstream].one_message_per_record) {
         upstreams_[upstream].one_message_per_record = true;

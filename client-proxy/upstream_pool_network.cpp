@@ -12,7 +12,7 @@ std::size_t UpstreamPool::network_changed() {
         upstream.tls.drop_tickets();
         upstream.early_data.network_changed();
         upstream.idle_time = {};
-        upstream.ack_delay = {};
+        upstream.known_path = {};
         upstream.fast_open.network_changed();
         upstream.shakiness = {};
         upstream.plain_until = {};

@@ -23,7 +23,7 @@ bool UpstreamPool::write_in_turn(QueryId query) {
     const std::size_t upstream = order_.next();
     const policy::Company company = relay_.company(query);
     for (Connection& connection : connections_) {
-        if (connection.stream->peer() == upstream && connection.can_take(company) &&
+        if (connection.stream->peer() == upstream && can_take(connection, company) &&
             write_on(connection, query)) {
             look_for_better(connection);  // it may move
             return true;

@@ -88,7 +88,7 @@ bool UpstreamPool::has_lost_answers(Connection& connection) {
     }
     net::QueryStream& stream = *connection.stream;
     Upstream& upstream = upstreams_[stream.peer()];
-    const auto change = stream.look_at_path(upstream.ack_delay, true, {});
+    const auto change = stream.look_at_path(upstream.known_path, true, {});
     note_hole(connection);
     if (change != policy::PathWatch::Change::none || connection.hole_at > connection.answered_at) {
         return true;
@@ -104,9 +104,9 @@ bool UpstreamPool::has_lost_answers(Connection& connection) {
 
 /// A connection to the same upstream that takes queries.
 bool UpstreamPool::has_other(const Connection& than) const {
-    return std::ranges::any_of(connections_, [&than](const Connection& it) {
+    return std::ranges::any_of(connections_, [this, &than](const Connection& it) {
         return it.number != than.number && it.upstream == than.upstream &&
-               it.can_take(policy::Company::shared);
+               can_take(it, policy::Company::shared);
     });
 }
 
@@ -120,14 +120,14 @@ bool UpstreamPool::leaves_to_another(const Connection& connection) {
     upstreams_[connection.upstream].bursty_until = loop_.now() + bursty_period;
     return std::ranges::any_of(connections_, [&](const Connection& it) {
         return it.number != connection.number && it.upstream == connection.upstream &&
-               it.can_take(policy::Company::shared) && it.stream->recent_octets() < octets;
+               can_take(it, policy::Company::shared) && it.stream->recent_octets() < octets;
     });
 }
 
 bool UpstreamPool::write_copy(const Connection& beside, QueryId query) {
     return std::ranges::any_of(connections_, [&](Connection& it) {
         return it.number != beside.number && it.upstream == beside.upstream &&
-               it.can_take(relay_.company(query)) && write_on(it, query);
+               can_take(it, relay_.company(query)) && write_on(it, query);
     });
 }
 

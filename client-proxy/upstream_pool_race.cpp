@@ -94,7 +94,8 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
             }
         }
         const std::size_t room = config_.connections_per_upstream;
-        const bool has_room = used < room && used + retiring < 2 * room;
+        const bool has_room =
+            used < room && (used + retiring < 2 * room || find_doubted(upstream).has_value());
         const bool is_fit = !is_for_later && is_any_open == (used > 0);
         if (has_room && (is_fit || is_replacement_wanted(upstream))) {
             candidates_.push_back(candidate);
@@ -131,6 +132,11 @@ std::size_t UpstreamPool::count_dials(std::size_t upstream) const {
 
 /// The oldest has the longest time: it gets through where the round trip is longer than ever seen.
 void UpstreamPool::make_room_for_dial(std::size_t upstream) {
+    const Stock stock = stock_of(upstream);
+    const auto doubted = find_doubted(upstream);
+    if (doubted && stock.open + stock.retiring >= 2 * config_.connections_per_upstream) {
+        close(*doubted);
+    }
     if (count_dials(upstream) < policy::DialRace::max_dials) {
         return;
     }

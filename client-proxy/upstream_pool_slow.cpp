@@ -59,10 +59,12 @@ void UpstreamPool::look_at_slow(QueryId query) {
         stall_began(*asked, "half a message");
         return;
     }
+    if (loop_.now() - written->at < config_.hedge_after / 2) {
+        return;  // for others that were slow: nothing is known of this one yet
+    }
     const bool is_first_look =
         loop_.now() - relay_.accepted_at(query) < 2 * policy::Duration(config_.hedge_after);
-    const bool is_silent = is_first_look && asked->answered_at < relay_.accepted_at(query) &&
-                           loop_.now() - asked->opened_at >= config_.hedge_after / 2;
+    const bool is_silent = is_first_look && asked->answered_at < written->at;
     if (is_first_look) {
         asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
     }
@@ -157,7 +159,7 @@ bool UpstreamPool::write_hedge(QueryId query) {
         const bool is_another = upstreams_.size() > 1
                                     ? !is_asked(query, connection.upstream)
                                     : connection.opened_at > relay_.accepted_at(query);
-        if (is_another && connection.can_take(relay_.company(query)) &&
+        if (is_another && can_take(connection, relay_.company(query)) &&
             write_on(connection, query)) {
             counters_.hedged.add();
             return true;

@@ -16,31 +16,30 @@ constexpr milliseconds max_lateness{50};
 constexpr milliseconds usual_ack_delay{40};  // of kernels that wait for an answer to go with it
 constexpr milliseconds min_recheck{5};       // while in doubt
 
-Duration patience_for(const PathFacts& facts, Duration learned_delay) {
+Duration patience_for(const PathFacts& facts, Duration rtt, Duration learned_delay) {
     const Duration ack_delay = std::max(
         learned_delay, Duration(facts.is_acknowledged_at_once ? milliseconds(0) : usual_ack_delay)
     );
     // The kernel starts with half a round trip of variation and takes a while to come down; where
     // the round trip has never been longer than its least, there is none.
-    const Duration spread = std::min(
-        2 * facts.rtt_variation, 4 * std::max(facts.rtt - facts.min_rtt, Duration::zero())
-    );
-    const Duration usual = facts.is_lossy ? std::max<Duration>(min_lossy_margin, facts.rtt / 16)
-                                          : std::max<Duration>(min_margin, facts.rtt / 10);
+    const Duration spread =
+        std::min(2 * facts.rtt_variation, 4 * std::max(rtt - facts.min_rtt, Duration::zero()));
+    const Duration usual = facts.is_lossy ? std::max<Duration>(min_lossy_margin, rtt / 16)
+                                          : std::max<Duration>(min_margin, rtt / 10);
     const Duration margin = std::max({usual, spread, ack_delay + ack_delay / 4});
     const Duration hiccup = 2 * std::min<Duration>(facts.lateness, max_lateness);
-    return std::max<Duration>(min_patience, facts.rtt + margin) + hiccup;
+    return std::max<Duration>(min_patience, rtt + margin) + hiccup;
 }
 
 }  // namespace
 
-void LearnedAckDelay::learn(Duration delay, TimePoint now) {
+void KnownPath::learn_ack_delay(Duration delay, TimePoint now) {
     const bool is_known = seen_once_ > Duration::zero() && now - seen_at_ < remembered;
     const Duration other = is_known ? seen_once_ : Duration::zero();
     seen_once_ = delay;
     seen_at_ = now;
     if (is_known) {
-        delay_ = std::clamp<Duration>(std::min(delay, other), expected(now), max_delay);
+        ack_delay_ = std::clamp<Duration>(std::min(delay, other), ack_delay(now), max_delay);
         learned_at_ = now;
     }
 }
@@ -56,9 +55,15 @@ void PathWatch::wrote(std::uint64_t total, TimePoint now) {
     }
 }
 
-void PathWatch::drop_acked(std::uint64_t acked) {
+void PathWatch::drop_acked(std::uint64_t acked, TimePoint now) {
+    if (last_write_.end > acked_ && last_write_.end <= acked) {
+        took_at_most_ = now - last_write_.at;
+    }
     acked_ = acked;
     while (mark_count_ > 0 && marks_[first_mark_].end <= acked) {
+        if (last_write_.end > acked) {
+            took_at_most_ = now - marks_[first_mark_].at;
+        }
         first_mark_ = (first_mark_ + 1) % max_marks;
         --mark_count_;
     }
@@ -71,19 +76,28 @@ std::optional<PathWatch::Mark> PathWatch::oldest() const {
     return last_write_.end > acked_ ? std::optional(last_write_) : std::nullopt;
 }
 
-PathWatch::Change PathWatch::look(
-    const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
-) {
+/// What is sent again and acknowledged then may count as one long round trip with the kernel, whose
+/// mean takes many short ones to come down. A path is not doubted in time if it seems that slow.
+Duration PathWatch::measure(const PathFacts& facts, KnownPath& known, TimePoint now) const {
+    if (facts.retransmitted == 0) {
+        known.learn_rtt(facts.rtt, now);
+        return facts.rtt;
+    }
+    return std::min(facts.rtt, took_at_most_.value_or(known.rtt(now)));
+}
+
+PathWatch::Change PathWatch::look(const PathFacts& facts, KnownPath& known, TimePoint now) {
     since_last_look_ = now - looked_at_;
     saw_hole_ = facts.out_of_order > out_of_order_ && since_last_look_ <= patience_;
     out_of_order_ = facts.out_of_order;
     looked_at_ = now;
-    rtt_ = facts.rtt;
-    patience_ = patience_for(facts, ack_delay.expected(now));
+    drop_acked(facts.acked, now);
+    rtt_ = measure(facts, known, now);
+    has_retransmitted_ = facts.retransmitted > 0;
+    patience_ = patience_for(facts, rtt_, known.ack_delay(now));
     pause_ = facts.is_lossy ? std::max<Duration>(min_look_pause, patience_ / 32) : patience_ / 8;
-    drop_acked(facts.acked);
     if (doubted_) {
-        return look_in_doubt(facts, ack_delay, now);
+        return look_in_doubt(facts, known, now);
     }
     const auto waiting = oldest();
     if (!waiting || now - waiting->at < patience_) {
@@ -102,21 +116,24 @@ PathWatch::Change PathWatch::look(
 
 /// What came late without having been sent again was only slow to be acknowledged.
 PathWatch::Change PathWatch::look_in_doubt(
-    const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
+    const PathFacts& facts, KnownPath& known, TimePoint now
 ) {
     if (doubted_->end > facts.acked) {
         return Change::none;
     }
     saw_loss_ = facts.retransmitted != retransmitted_;
     if (!saw_loss_ && !facts.is_lossy) {  // where much is lost, acknowledgements are as well
-        ack_delay.learn(now - doubted_->at - facts.min_rtt, now);
-        patience_ = patience_for(facts, ack_delay.expected(now));
+        known.learn_ack_delay(now - doubted_->at - facts.min_rtt, now);
+        patience_ = patience_for(facts, rtt_, known.ack_delay(now));
     }
     doubted_.reset();
     return Change::doubt_ended;
 }
 
-void PathWatch::settle() {
+void PathWatch::settle(TimePoint now) {
+    if (last_write_.end > acked_) {
+        took_at_most_ = now - last_write_.at;
+    }
     if (!doubted_) {
         mark_count_ = 0;
         acked_ = last_write_.end;

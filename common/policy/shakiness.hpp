@@ -6,23 +6,27 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <limits>
+#include <utility>
 
 namespace dotpair::policy {
 
 /// What is known of an upstream whose connections are lost with queries on them: how many more are
-/// to be at hand, and whether a query may be what ends them. A while after the last loss it is as
-/// good as any.
+/// to be at hand, how many queries one is good for, and whether a query may be what ends them. A
+/// while after the last loss it is as good as any.
 class Shakiness {
 public:
     /// Something went wrong that may go on to.
     void shaken(TimePoint now) { shaky_until_ = now + period; }
 
-    /// A connection ended with queries on it, `life` after the first query on it.
-    void lost(Duration life, TimePoint now) {
+    /// A connection ended with queries on it, `life` after the first query on it, and so many
+    /// `answers`.
+    void lost(Duration life, std::size_t answers, TimePoint now) {
         if (!is_shaky(now)) {
             *this = {};
         }
         usual_life_ = losses_ == 0 ? life : usual_life_ + (life - usual_life_) / 4;
+        answers_before_ = std::exchange(last_answers_, answers);
         ++losses_;
         ++unexplained_;
         shaken(now);
@@ -50,6 +54,16 @@ public:
         return std::min(most, 1 + static_cast<std::size_t>(more));
     }
 
+    /// How many queries may wait at once on a connection that has given so many `answers`: no more
+    /// than the last two that were lost answered, since what is behind that would be lost once
+    /// more, and blamed for it. One that lives on is soon trusted with any number.
+    std::size_t room(std::size_t answers, TimePoint now) const {
+        if (losses_ < few || !is_shaky(now)) {
+            return std::numeric_limits<std::size_t>::max();
+        }
+        return std::max({least_room, answers, std::min(last_answers_, answers_before_)});
+    }
+
     /// Whether a spare may be dialed now, which this counts: a server that takes connections and
     /// ends them at once is not to be dialed without end.
     bool take_dial(TimePoint now) {
@@ -65,12 +79,15 @@ private:
     static constexpr std::chrono::seconds period{30};
     static constexpr std::chrono::milliseconds dial_pause{25};  // on the average
     static constexpr int most_at_once = 3;                      // after a pause
-    static constexpr std::size_t few = 3;    // losses that say nothing of how long lives are
+    static constexpr std::size_t few = 3;  // losses that say nothing of how long lives are
+    static constexpr std::size_t least_room = 8;
     static constexpr std::size_t habit = 8;  // losses: one query is found out after four
 
     TimePoint shaky_until_{};
     TimePoint next_dial_{};
     Duration usual_life_{};
+    std::size_t last_answers_ = 0;  // of the last connection that was lost
+    std::size_t answers_before_ = 0;
     std::size_t losses_ = 0;
     std::size_t unexplained_ = 0;
 };

@@ -88,6 +88,14 @@ public:
         }
     }
 
+    /// As enqueue(), in front of all that is in there.
+    void enqueue_first(std::size_t queue, SlotId id) {
+        assert(holds(id));
+        if (!is_linked(queue + 1, id.index)) {
+            link(queue + 1, id.index, lists_[queue + 1].head);
+        }
+    }
+
     /// No effect when it is not in there. REQUIRES: find(id).
     void dequeue(std::size_t queue, SlotId id) {
         assert(holds(id));
@@ -180,13 +188,16 @@ private:
 
     std::optional<SlotId> head_id(std::size_t list) const { return id_of(lists_[list].head); }
 
-    void link(std::size_t list, std::uint32_t index) {
+    /// In front of `next`, or as the last.
+    void link(std::size_t list, std::uint32_t index, std::uint32_t next = none) {
         List& ends = lists_[list];
         Slot& slot = slot_at(index);
-        slot.links[list] = Link{ends.tail, none};
+        const std::uint32_t previous =
+            next == none ? ends.tail : slot_at(next).links[list].previous;
+        slot.links[list] = Link{previous, next};
         slot.linked |= bit(list);
-        (ends.tail == none ? ends.head : slot_at(ends.tail).links[list].next) = index;
-        ends.tail = index;
+        (previous == none ? ends.head : slot_at(previous).links[list].next) = index;
+        (next == none ? ends.tail : slot_at(next).links[list].previous) = index;
     }
 
     /// REQUIRES: is_linked(list, index).

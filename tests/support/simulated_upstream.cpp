@@ -115,7 +115,7 @@ void SimulatedStream::flush() {
 }
 
 void SimulatedStream::deliver() {
-    if (upstream_.mood == Mood::silent) {
+    if (has_lost_path_ || upstream_.mood == Mood::silent) {
         blocked_since_ = std::min(blocked_since_, clock_.now());
         if (clock_.now() - blocked_since_ > patience_of_kernel) {
             return end(policy::ConnectionEnd::broken);
@@ -143,7 +143,8 @@ void SimulatedStream::serve(const Octets& query) {
     clock_.after(
         upstream_.round_trip / 2 + thought,
         [this, query, is_garbled, life = std::weak_ptr(life_)] {
-            if (!life.expired() && state_ == State::open && upstream_.mood != Mood::silent) {
+            if (!life.expired() && state_ == State::open && !has_lost_path_ &&
+                upstream_.mood != Mood::silent) {
                 arrive(query, is_garbled);
             }
         }
@@ -184,7 +185,7 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
     used_at_ = clock_.now();
     has_answered_ = owner_.on_answer(*this, octets) || has_answered_;
     if (ids_.pending_count() == 0) {
-        watch_.settle();
+        watch_.settle(clock_.now());
     }
     owner_.on_answers_end();
     if (state_ != State::open) {
@@ -201,7 +202,7 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
 }
 
 policy::PathWatch::Change SimulatedStream::look_at_path(
-    policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
+    policy::KnownPath& known_path, bool is_lossy, policy::Duration lateness
 ) {
     policy::PathFacts facts;
     facts.acked = acked_;
@@ -212,7 +213,7 @@ policy::PathWatch::Change SimulatedStream::look_at_path(
     facts.out_of_order = out_of_order_;
     facts.is_lossy = is_lossy;
     facts.lateness = lateness;
-    return watch_.look(facts, ack_delay, clock_.now());
+    return watch_.look(facts, known_path, clock_.now());
 }
 
 void SimulatedStream::limit_idle_time(policy::Duration told) {

@@ -89,7 +89,7 @@ public:
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(
-        policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
+        policy::KnownPath& known_path, bool is_lossy, policy::Duration lateness
     ) override;
 
     std::size_t recent_octets() override { return outbox_.size(); }
@@ -120,6 +120,9 @@ public:
     std::optional<policy::TransportFailure> upgrade_failure() const override { return {}; }
 
     void close() override { state_ = State::closed; }
+
+    /// Nothing arrives any more, either way: a NAT has forgotten it.
+    void lose_path() { has_lost_path_ = true; }
 
     /// Its server has ended, as a process or as a host.
     void die(policy::ConnectionEnd how) { end(how); }
@@ -157,6 +160,7 @@ private:
     bool has_answered_ = false;
     bool is_unproven_ = false;
     bool is_handshake_lost_ = false;
+    bool has_lost_path_ = false;
     bool flush_planned_ = false;
     bool delivery_planned_ = false;
     std::uint64_t written_ = 0;

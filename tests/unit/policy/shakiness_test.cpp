@@ -3,6 +3,8 @@
 
 #include "tests/support/catch.hpp"
 
+#include <limits>
+
 using namespace dotpair;
 using namespace std::chrono_literals;
 
@@ -19,7 +21,7 @@ constexpr std::size_t most = 3;
 Shakiness after_losses(int count, policy::Duration life) {
     Shakiness shakiness;
     for (int loss = 0; loss < count; ++loss) {
-        shakiness.lost(life, start - (count - 1 - loss) * 100ms);
+        shakiness.lost(life, 10, start - (count - 1 - loss) * 100ms);
     }
     return shakiness;
 }
@@ -70,9 +72,28 @@ TEST_CASE(
     CHECK_FALSE(shakiness.ends_by_habit(start));
 }
 
+TEST_CASE("Where connections end after a few answers only as many queries wait on one", "[unit]") {
+    constexpr auto any = std::numeric_limits<std::size_t>::max();
+    CHECK(after_losses(2, 50ms).room(0, start) == any);
+    const Shakiness shakiness = after_losses(3, 50ms);
+    CHECK(shakiness.room(0, start) == 10);
+    CHECK(shakiness.room(200, start) == 200);  // this one does not end so soon
+    CHECK(shakiness.room(0, start + 1min) == any);
+    Shakiness sooner = shakiness;
+    sooner.lost(50ms, 9, start);
+    CHECK(sooner.room(0, start) == 9);
+    sooner.lost(50ms, 0, start);
+    CHECK(sooner.room(0, start) == 8);
+    Shakiness busy;  // a network that resets what has served for long
+    for (int loss = 0; loss < 9; ++loss) {
+        busy.lost(10s, 100000, start);
+    }
+    CHECK(busy.room(0, start) >= 100000);
+}
+
 TEST_CASE("What was lost long ago counts no more", "[unit][policy]") {
     Shakiness shakiness = after_losses(20, 10ms);
-    shakiness.lost(10s, start + 1min);
+    shakiness.lost(10s, 10, start + 1min);
     CHECK_FALSE(shakiness.ends_by_habit(start + 1min));
     CHECK(shakiness.spares_wanted(took, most, start + 1min) == 1);
 }

@@ -45,6 +45,12 @@ struct Model {
             queues[queue].push_back(id);
         }
     }
+
+    void enqueue_first(std::size_t queue, SlotId id) {
+        if (std::ranges::find(queues[queue], id) == queues[queue].end()) {
+            queues[queue].push_front(id);
+        }
+    }
 };
 
 using Table = SlotTable<int, 2>;
@@ -94,7 +100,7 @@ TEST_CASE("SlotTable does what lists do, in any order of operations", "[unit][po
         for (int step = 0; step < 300; ++step) {
             const auto any = [&] { return model.entries[random() % model.entries.size()].id; };
             const std::size_t queue = random() % 2;
-            const unsigned operation = random() % 8;
+            const auto operation = random() % 9;
             if (operation < 3 || model.entries.empty()) {
                 now += seconds(random() % 2);
                 const auto id = table.add(now);
@@ -111,6 +117,10 @@ TEST_CASE("SlotTable does what lists do, in any order of operations", "[unit][po
                 const SlotId id = any();
                 table.enqueue(queue, id);
                 model.enqueue(queue, id);
+            } else if (operation < 8) {
+                const SlotId id = any();
+                table.enqueue_first(queue, id);
+                model.enqueue_first(queue, id);
             } else {
                 const SlotId id = any();
                 table.dequeue(queue, id);
