@@ -26,7 +26,7 @@ struct PooledUpstream {
     std::string last_doubt;  // why it may be somebody else (opportunistic)
     bool one_message_per_record = false;
     policy::LearnedIdleTime idle_time;
-    policy::KnownPath known_path;
+    policy::LearnedAckDelay ack_delay;
     policy::Shakiness shakiness;
     policy::LostAnswers lost_answers;
     policy::TimePoint lossy_until{};   // packets to it or from it got lost, and nothing else

@@ -202,7 +202,7 @@ public:
         return policy::company_after(queries_.at(query).losses);
     }
 
-    /// Queries that wait for a connection, first come first served.
+    /// Behind those that wait for a connection already.
     void wait(QueryId query) { queries_.enqueue(queue_of(query), query); }
 
     /// It has waited before: it is ahead of those that have not.

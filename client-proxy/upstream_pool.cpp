@@ -112,9 +112,15 @@ bool UpstreamPool::write(QueryId query) {
 }
 
 bool UpstreamPool::can_take(const Connection& connection, policy::Company company) const {
+    return connection.can_take(company) && has_room(connection);
+}
+
+/// For one more, as often as its upstream ends connections.
+bool UpstreamPool::has_room(const Connection& connection) const {
+    const policy::TimePoint now = loop_.now();
     const policy::Shakiness& shakiness = upstreams_[connection.upstream].shakiness;
-    return connection.can_take(company) && connection.stream->ids().pending_count() <
-                                               shakiness.room(connection.answers, loop_.now());
+    return connection.stream->ids().pending_count() <
+           shakiness.room(connection.answers, now - connection.used_since, now);
 }
 
 /// What has lost a connection is spread over those that there are: where few are ahead of it the
@@ -165,14 +171,16 @@ bool UpstreamPool::write_on(Connection& connection, QueryId query) {
     return true;
 }
 
-/// First come, first served; a signed query whose ID is taken waits alone and lets others pass.
+/// In the order in which they wait; a signed query whose ID is taken waits alone and lets others
+/// pass.
 void UpstreamPool::write_waiting() {
     auto query = relay_.first_waiting();
     while (query) {
         const auto next = relay_.waiting_behind(*query);
         const bool nobody_can =
             std::ranges::none_of(connections_, [this](const Connection& connection) {
-                return can_take(connection, policy::Company::shared) || connection.leaving_until;
+                return can_take(connection, policy::Company::shared) ||
+                       (connection.leaving_until && connection.would_take(policy::Company::shared));
             });
         if (nobody_can) {
             break;

@@ -107,6 +107,7 @@ private:
 
     bool write(QueryId query);
     bool can_take(const Connection& connection, policy::Company company) const;
+    bool has_room(const Connection& connection) const;
     bool write_on(Connection& connection, QueryId query);
     bool write_where_few_wait(QueryId query);
     bool write_in_turn(QueryId query);
@@ -198,8 +199,6 @@ private:
     bool is_in_good_hands(QueryId query);
     bool is_elsewhere_too(QueryId query);
     void relieve(std::size_t upstream);
-    bool may_give_up(const Connection& connection);
-    std::optional<std::uint32_t> find_doubted(std::size_t upstream);
     void close_overtaken();
 
     bool is_lossy(std::size_t upstream) const;
@@ -216,7 +215,7 @@ private:
 
     void watch_for_answer(QueryId query);
     void look_at_slow_queries();
-    void look_at_slow(QueryId query);
+    bool look_at_slow(QueryId query);
     bool may_leave(std::size_t upstream) const;
     void stall_began(Connection& connection, const char* reason);
 

@@ -34,7 +34,7 @@ bool UpstreamPool::may_be_early(
 void UpstreamPool::on_early_room(net::QueryStream& connection, std::size_t octets) {
     Connection& early = find(connection);
     auto query = relay_.first_waiting();
-    while (query) {
+    while (query && has_room(early)) {
         const auto next = relay_.waiting_behind(*query);
         const std::size_t size = dns::frame_header_size + relay_.query_message(*query).size();
         if (relay_.is_replay_safe(*query) && relay_.may_copy(*query) && size <= octets &&

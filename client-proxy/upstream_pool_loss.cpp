@@ -161,7 +161,7 @@ void UpstreamPool::write_again(
         relay_.drop_copy(query, lost.number);
         if (!relay_.copies(query).empty()) {
             if (!is_in_good_hands(query) && relay_.may_copy(query)) {
-                relay_.wait(query);
+                relay_.wait_first(query);
             }
             continue;  // in flight elsewhere
         }

@@ -12,7 +12,7 @@ std::size_t UpstreamPool::network_changed() {
         upstream.tls.drop_tickets();
         upstream.early_data.network_changed();
         upstream.idle_time = {};
-        upstream.known_path = {};
+        upstream.ack_delay = {};
         upstream.fast_open.network_changed();
         upstream.shakiness = {};
         upstream.plain_until = {};
@@ -66,10 +66,13 @@ void UpstreamPool::make_outdated(Connection& connection) {
 }
 
 /// On an outdated connection or one in doubt, while it waits for a fresh one: whichever answers
-/// first.
+/// first. Where others merely have no room now it waits for that.
 void UpstreamPool::write_meanwhile(QueryId query) {
     const policy::Company company = relay_.company(query);
-    if (!relay_.may_copy(query) || policy::is_suspect(company)) {
+    const bool is_any_fit = std::ranges::any_of(connections_, [=](const Connection& connection) {
+        return connection.can_take(company);
+    });
+    if (is_any_fit || !relay_.may_copy(query) || policy::is_suspect(company)) {
         return;
     }
     for (Connection& connection : connections_) {

@@ -17,7 +17,7 @@ void UpstreamPool::note_opened(const Connection& opened) {
         selector_.worked(peer);
     }
     hosts_.worked(peer, stream.endpoint());
-    stream.look_at_path(upstream.known_path, false, {});
+    stream.look_at_path(upstream.ack_delay, false, {});
     race_.opened(
         peer,
         {stream.watch().rtt(),

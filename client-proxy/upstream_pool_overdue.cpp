@@ -88,7 +88,7 @@ bool UpstreamPool::has_lost_answers(Connection& connection) {
     }
     net::QueryStream& stream = *connection.stream;
     Upstream& upstream = upstreams_[stream.peer()];
-    const auto change = stream.look_at_path(upstream.known_path, true, {});
+    const auto change = stream.look_at_path(upstream.ack_delay, true, {});
     note_hole(connection);
     if (change != policy::PathWatch::Change::none || connection.hole_at > connection.answered_at) {
         return true;

@@ -29,7 +29,7 @@ policy::PathWatch::Change UpstreamPool::look_at_path(Connection& connection) {
     if (due && *due <= loop_.now()) {
         const std::size_t peer = stream.peer();
         change =
-            stream.look_at_path(upstreams_[peer].known_path, is_lossy(peer), loop_.now() - *due);
+            stream.look_at_path(upstreams_[peer].ack_delay, is_lossy(peer), loop_.now() - *due);
         note_hole(connection);
     }
     if (connection.is_in_doubt()) {  // all has been asked for elsewhere: nothing is due here
@@ -150,26 +150,8 @@ void UpstreamPool::doubt_ended(Connection& connection) {
     }
 }
 
-/// What may not be asked twice stays where it is until the kernel gives that up.
-bool UpstreamPool::may_give_up(const Connection& connection) {
-    const auto pending = connection.stream->ids().pending();
-    return std::ranges::all_of(pending, [this](QueryId query) { return relay_.may_copy(query); });
-}
-
-/// The number of the oldest in doubt that may make way for a fresh one.
-std::optional<std::uint32_t> UpstreamPool::find_doubted(std::size_t upstream) {
-    std::optional<std::uint32_t> oldest;
-    for (const Connection& it : connections_) {
-        const bool is_older = !oldest || it.number < *oldest;
-        if (!it.suspects && it.upstream == upstream && it.is_in_doubt() && !it.is_outdated &&
-            is_older && may_give_up(it)) {
-            oldest = it.number;
-        }
-    }
-    return oldest;
-}
-
-/// In doubt for long, and another has answered meanwhile: its path is gone.
+/// In doubt for long, and another has answered meanwhile: its path is gone. One that carries what
+/// may not be asked twice stays until the kernel gives it up.
 void UpstreamPool::close_overtaken() {
     std::vector<std::uint32_t> overtaken;
     for (const Connection& connection : connections_) {
@@ -185,7 +167,10 @@ void UpstreamPool::close_overtaken() {
                              std::ranges::any_of(connections_, [&](const Connection& other) {
                                  return other.answered_at > since && !other.is_in_doubt();
                              });
-        if (is_over && may_give_up(connection)) {
+        const auto pending = connection.stream->ids().pending();
+        if (is_over && std::ranges::all_of(pending, [this](QueryId query) {
+                return relay_.may_copy(query);
+            })) {
             overtaken.push_back(connection.number);
         }
     }

@@ -79,6 +79,7 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
         policy::DialRace::Candidate candidate{upstream};
         std::size_t used = 0;
         std::size_t retiring = 0;
+        std::size_t doubted = 0;
         for (const Connection& connection : connections_) {
             if (connection.suspects || connection.stream->peer() != upstream) {
                 continue;
@@ -87,15 +88,15 @@ std::span<const policy::DialRace::Candidate> UpstreamPool::candidates() {
                 ++(has_sign_of_life(connection) ? candidate.handshaking : candidate.connecting);
             } else if (connection.is_useful()) {
                 ++used;
-            } else {
-                retiring += connection.is_outdated ? 0U : 1U;  // of those there are few
-                candidate.is_silent =
-                    candidate.is_silent || (connection.is_in_doubt() && !connection.is_outdated);
+            } else if (!connection.is_outdated) {  // of those there are few
+                ++(connection.is_in_doubt() ? doubted : retiring);
             }
         }
         const std::size_t room = config_.connections_per_upstream;
-        const bool has_room =
-            used < room && (used + retiring < 2 * room || find_doubted(upstream).has_value());
+        // All that were open may be in doubt, and whoever waits has to have a fresh one.
+        const bool has_room = used < room && used + retiring < 2 * room &&
+                              doubted <= 2 * room + config_.spare_connections;
+        candidate.is_silent = doubted > 0;
         const bool is_fit = !is_for_later && is_any_open == (used > 0);
         if (has_room && (is_fit || is_replacement_wanted(upstream))) {
             candidates_.push_back(candidate);
@@ -132,11 +133,6 @@ std::size_t UpstreamPool::count_dials(std::size_t upstream) const {
 
 /// The oldest has the longest time: it gets through where the round trip is longer than ever seen.
 void UpstreamPool::make_room_for_dial(std::size_t upstream) {
-    const Stock stock = stock_of(upstream);
-    const auto doubted = find_doubted(upstream);
-    if (doubted && stock.open + stock.retiring >= 2 * config_.connections_per_upstream) {
-        close(*doubted);
-    }
     if (count_dials(upstream) < policy::DialRace::max_dials) {
         return;
     }
@@ -180,9 +176,9 @@ std::size_t UpstreamPool::upstream_for_suspects() const {
 
 bool UpstreamPool::has_overdue_dial(std::size_t upstream) const {
     return std::ranges::any_of(connections_, [&](const Connection& it) {
+        const policy::TimePoint since = std::max(it.dialed_at, upstreams_[upstream].served_at);
         return it.upstream == upstream && !it.stream->is_open() &&
-               it.dialed_at > upstreams_[upstream].served_at &&
-               race_.is_overdue(upstream, loop_.now() - it.dialed_at);
+               race_.is_overdue(upstream, loop_.now() - since);
     });
 }
 

@@ -36,46 +36,49 @@ void UpstreamPool::look_at_slow_queries() {
             return;
         }
         relay_.watch_no_more(*query);
-        look_at_slow(*query);
+        const bool was_too_early = look_at_slow(*query);
         // It may have waited just now, and whoever is asked next may be slow as well.
-        if (upstreams_.size() > 1 && relay_.is_known(*query)) {
+        if ((upstreams_.size() > 1 || was_too_early) && relay_.is_known(*query)) {
             relay_.watch_for_answer(*query, loop_.now());
         }
     }
 }
 
-void UpstreamPool::look_at_slow(QueryId query) {
+/// Returns whether nothing can be told yet of who was asked last, for others that were slow.
+bool UpstreamPool::look_at_slow(QueryId query) {
     const auto written = relay_.written(query);
     Connection* const asked = written ? find(written->connection) : nullptr;
     if (asked == nullptr || !asked->has_opened || !relay_.may_copy(query)) {
-        return;  // it waits for a connection, which is the race's affair
+        return false;  // it waits for a connection, which is the race's affair
     }
     if (may_be_spoiled(*asked, query)) {
         ask_again(*asked, query);
         write_waiting();
-        return;
+        return false;
     }
     if (!asked->is_in_doubt() && asked->stream->unfinished_for() >= config_.hedge_after / 2) {
         stall_began(*asked, "half a message");
-        return;
+        return false;
     }
-    if (loop_.now() - written->at < config_.hedge_after / 2) {
-        return;  // for others that were slow: nothing is known of this one yet
+    const policy::TimePoint since = std::max(written->at, asked->opened_at);  // early data
+    const policy::Duration waited = loop_.now() - since;
+    if (waited < config_.hedge_after / 2) {
+        return true;
     }
-    const bool is_first_look =
-        loop_.now() - relay_.accepted_at(query) < 2 * policy::Duration(config_.hedge_after);
-    const bool is_silent = is_first_look && asked->answered_at < written->at;
+    const bool is_first_look = waited < config_.hedge_after * 3 / 2;
+    const bool is_silent = is_first_look && asked->answered_at < since;
     if (is_first_look) {
         asked->silent_queries = is_silent ? asked->silent_queries + 1 : 0;
     }
     if (!may_leave(asked->upstream)) {
-        return;
+        return false;
     }
     if (is_silent && asked->silent_queries >= silent_queries && !asked->is_in_doubt()) {
         stall_began(*asked, "no answers");
     } else if (upstreams_.size() > 1 || is_silent) {
         hedge(query);
     }
+    return false;
 }
 
 /// Another upstream has answered what was asked of one first that has said nothing since: asking

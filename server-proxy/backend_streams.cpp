@@ -166,7 +166,7 @@ void BackendStreams::abandon(const Route& route) {
 }
 
 void BackendStreams::on_connected(net::QueryStream& connection) {
-    connection.look_at_path(known_path_, false, {});
+    connection.look_at_path(ack_delay_, false, {});
     if (const Connection& opened = *find(connection); !opened.suspects) {
         race_.opened(0, {connection.watch().rtt(), loop_.now() - opened.dialed_at});
         close_losers();
@@ -220,7 +220,7 @@ void BackendStreams::look_at_paths() {
             continue;
         }
         using Change = policy::PathWatch::Change;
-        const Change change = it.stream->look_at_path(known_path_, false, loop_.now() - *due);
+        const Change change = it.stream->look_at_path(ack_delay_, false, loop_.now() - *due);
         if (change == Change::doubt_began) {
             it.is_in_doubt = true;
             silent.emplace_back(route(it, 0), it.stream->ids().pending());

@@ -93,7 +93,7 @@ private:
     Settings settings_;
     std::vector<Connection> connections_;
     std::uint32_t next_number_ = 0;
-    policy::KnownPath known_path_;
+    policy::LearnedAckDelay ack_delay_;
     net::DeadlineTimer path_timer_;
     policy::DialRace race_{1};  // while somebody waits: against a path that loses SYNs
     net::DeadlineTimer race_timer_;

@@ -109,16 +109,16 @@ void QueryConnection::on_message(dns::Bytes message) {
 }
 
 policy::PathWatch::Change QueryConnection::look_at_path(
-    policy::KnownPath& known_path, bool is_lossy, policy::Duration lateness
+    policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
 ) {
     auto facts = stream_->path_facts();
     if (!facts) {
-        watch_.settle(loop_.now());  // a kernel that does not tell: nothing will be seen here
+        watch_.settle();  // a kernel that does not tell: nothing will be seen here
         return policy::PathWatch::Change::none;
     }
     facts->is_lossy = is_lossy;
     facts->lateness = lateness;
-    return watch_.look(*facts, known_path, loop_.now());
+    return watch_.look(*facts, ack_delay, loop_.now());
 }
 
 bool QueryConnection::is_unacknowledged() {
@@ -141,7 +141,7 @@ void QueryConnection::on_batch_end() {
     stream_->set_busy(ids_.pending_count() > 0);
     stream_->expect_more_after(ids_.pending_count());
     if (ids_.pending_count() == 0) {
-        watch_.settle(loop_.now());
+        watch_.settle();
     }
     owner_.on_answers_end();
     if (retiring_ && !ending_ && ids_.pending_count() == 0) {

@@ -58,7 +58,7 @@ public:
     bool has_answered() const override { return has_answered_; }
 
     policy::PathWatch::Change look_at_path(
-        policy::KnownPath& known_path, bool is_lossy, policy::Duration lateness
+        policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
     ) override;
     bool is_unacknowledged() override;
 

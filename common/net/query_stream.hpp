@@ -103,7 +103,7 @@ public:
 
     /// See PathWatch and PathFacts. REQUIRES: is_open().
     virtual policy::PathWatch::Change look_at_path(
-        policy::KnownPath& known_path, bool is_lossy, policy::Duration lateness
+        policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
     ) = 0;
 
     /// Something that was sent is not acknowledged.

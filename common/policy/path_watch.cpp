@@ -16,6 +16,12 @@ constexpr milliseconds max_lateness{50};
 constexpr milliseconds usual_ack_delay{40};  // of kernels that wait for an answer to go with it
 constexpr milliseconds min_recheck{5};       // while in doubt
 
+Duration believable_rtt(const PathFacts& facts) {
+    return facts.retransmitted > 0 && facts.min_rtt > Duration::zero()
+               ? std::min(facts.rtt, 2 * facts.min_rtt)
+               : facts.rtt;
+}
+
 Duration patience_for(const PathFacts& facts, Duration rtt, Duration learned_delay) {
     const Duration ack_delay = std::max(
         learned_delay, Duration(facts.is_acknowledged_at_once ? milliseconds(0) : usual_ack_delay)
@@ -33,13 +39,13 @@ Duration patience_for(const PathFacts& facts, Duration rtt, Duration learned_del
 
 }  // namespace
 
-void KnownPath::learn_ack_delay(Duration delay, TimePoint now) {
+void LearnedAckDelay::learn(Duration delay, TimePoint now) {
     const bool is_known = seen_once_ > Duration::zero() && now - seen_at_ < remembered;
     const Duration other = is_known ? seen_once_ : Duration::zero();
     seen_once_ = delay;
     seen_at_ = now;
     if (is_known) {
-        ack_delay_ = std::clamp<Duration>(std::min(delay, other), ack_delay(now), max_delay);
+        delay_ = std::clamp<Duration>(std::min(delay, other), expected(now), max_delay);
         learned_at_ = now;
     }
 }
@@ -55,15 +61,9 @@ void PathWatch::wrote(std::uint64_t total, TimePoint now) {
     }
 }
 
-void PathWatch::drop_acked(std::uint64_t acked, TimePoint now) {
-    if (last_write_.end > acked_ && last_write_.end <= acked) {
-        took_at_most_ = now - last_write_.at;
-    }
+void PathWatch::drop_acked(std::uint64_t acked) {
     acked_ = acked;
     while (mark_count_ > 0 && marks_[first_mark_].end <= acked) {
-        if (last_write_.end > acked) {
-            took_at_most_ = now - marks_[first_mark_].at;
-        }
         first_mark_ = (first_mark_ + 1) % max_marks;
         --mark_count_;
     }
@@ -76,28 +76,20 @@ std::optional<PathWatch::Mark> PathWatch::oldest() const {
     return last_write_.end > acked_ ? std::optional(last_write_) : std::nullopt;
 }
 
-/// What is sent again and acknowledged then may count as one long round trip with the kernel, whose
-/// mean takes many short ones to come down. A path is not doubted in time if it seems that slow.
-Duration PathWatch::measure(const PathFacts& facts, KnownPath& known, TimePoint now) const {
-    if (facts.retransmitted == 0) {
-        known.learn_rtt(facts.rtt, now);
-        return facts.rtt;
-    }
-    return std::min(facts.rtt, took_at_most_.value_or(known.rtt(now)));
-}
-
-PathWatch::Change PathWatch::look(const PathFacts& facts, KnownPath& known, TimePoint now) {
+PathWatch::Change PathWatch::look(
+    const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
+) {
     since_last_look_ = now - looked_at_;
     saw_hole_ = facts.out_of_order > out_of_order_ && since_last_look_ <= patience_;
     out_of_order_ = facts.out_of_order;
     looked_at_ = now;
-    drop_acked(facts.acked, now);
-    rtt_ = measure(facts, known, now);
+    rtt_ = believable_rtt(facts);
     has_retransmitted_ = facts.retransmitted > 0;
-    patience_ = patience_for(facts, rtt_, known.ack_delay(now));
+    patience_ = patience_for(facts, rtt_, ack_delay.expected(now));
     pause_ = facts.is_lossy ? std::max<Duration>(min_look_pause, patience_ / 32) : patience_ / 8;
+    drop_acked(facts.acked);
     if (doubted_) {
-        return look_in_doubt(facts, known, now);
+        return look_in_doubt(facts, ack_delay, now);
     }
     const auto waiting = oldest();
     if (!waiting || now - waiting->at < patience_) {
@@ -116,24 +108,21 @@ PathWatch::Change PathWatch::look(const PathFacts& facts, KnownPath& known, Time
 
 /// What came late without having been sent again was only slow to be acknowledged.
 PathWatch::Change PathWatch::look_in_doubt(
-    const PathFacts& facts, KnownPath& known, TimePoint now
+    const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
 ) {
     if (doubted_->end > facts.acked) {
         return Change::none;
     }
     saw_loss_ = facts.retransmitted != retransmitted_;
     if (!saw_loss_ && !facts.is_lossy) {  // where much is lost, acknowledgements are as well
-        known.learn_ack_delay(now - doubted_->at - facts.min_rtt, now);
-        patience_ = patience_for(facts, rtt_, known.ack_delay(now));
+        ack_delay.learn(now - doubted_->at - facts.min_rtt, now);
+        patience_ = patience_for(facts, rtt_, ack_delay.expected(now));
     }
     doubted_.reset();
     return Change::doubt_ended;
 }
 
-void PathWatch::settle(TimePoint now) {
-    if (last_write_.end > acked_) {
-        took_at_most_ = now - last_write_.at;
-    }
+void PathWatch::settle() {
     if (!doubted_) {
         mark_count_ = 0;
         acked_ = last_write_.end;

@@ -17,7 +17,7 @@ struct PathFacts {
     std::uint32_t in_flight = 0;      // segments on their way
     std::uint32_t retransmitted = 0;  // segments, since the beginning
     std::uint32_t out_of_order = 0;   // that arrived ahead of what is missing, since the beginning
-    Duration rtt{};                   // smoothed; of what was sent again it may be the whole time
+    Duration rtt{};                   // smoothed; see PathWatch::rtt()
     Duration min_rtt{};               // of the last minutes
     Duration rtt_variation{};
     bool is_acknowledged_at_once = false;  // not only together with what the peer has to say
@@ -26,39 +26,25 @@ struct PathFacts {
     Duration lateness{};  // of the look: a machine that is late itself may make the peer's look so
 };
 
-/// What the connections to one peer have shown of the path to it. What was seen long ago counts no
-/// more: it may be another path, or another server, by now.
-class KnownPath {
+/// How much longer than a round trip a server's kernel takes to acknowledge: it may wait with that
+/// for an answer to go with it. As seen twice, since a lost acknowledgement looks the same.
+class LearnedAckDelay {
 public:
-    /// How much longer than a round trip the peer's kernel took to acknowledge: it may wait with
-    /// that for an answer to go with it. Counts when seen twice, since a lost acknowledgement looks
-    /// the same.
-    void learn_ack_delay(Duration delay, TimePoint now);
+    void learn(Duration delay, TimePoint now);
 
-    Duration ack_delay(TimePoint now) const {
-        return now - learned_at_ < remembered ? ack_delay_ : Duration::zero();
-    }
-
-    void learn_rtt(Duration rtt, TimePoint now) {
-        rtt_ = rtt;
-        rtt_at_ = now;
-    }
-
-    /// Long where it is not known.
-    Duration rtt(TimePoint now) const {
-        return now - rtt_at_ < remembered ? rtt_ : Duration::max();
+    /// What was seen long ago counts no more: it may be another path, or another server, by now.
+    Duration expected(TimePoint now) const {
+        return now - learned_at_ < remembered ? delay_ : Duration::zero();
     }
 
 private:
     static constexpr std::chrono::minutes remembered{30};
     static constexpr std::chrono::milliseconds max_delay{300};
 
-    Duration ack_delay_{};
+    Duration delay_{};
     TimePoint learned_at_{};
     Duration seen_once_{};
     TimePoint seen_at_{};
-    Duration rtt_ = Duration::max();
-    TimePoint rtt_at_{};
 };
 
 /// Whether the path of one connection still works, told from what was written to it and what the
@@ -70,7 +56,7 @@ private:
 /// then nothing is in flight.
 ///
 ///     watch.wrote(total, now);                       // after each write
-///     watch.look(facts, known_path, now);            // when next_look() has come
+///     watch.look(facts, ack_delay, now);             // when next_look() has come
 ///
 /// No call allocates.
 class PathWatch {
@@ -80,15 +66,12 @@ public:
 
     enum class Change : std::uint8_t { none, doubt_began, doubt_ended };
 
-    Change look(const PathFacts& facts, KnownPath& known, TimePoint now);
+    Change look(const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now);
 
     /// All that was asked has been answered: what was written arrived.
-    void settle(TimePoint now);
+    void settle();
 
     bool is_in_doubt() const { return doubted_.has_value(); }
-
-    /// Something had to be sent again. As of the last look.
-    bool has_retransmitted() const { return has_retransmitted_; }
 
     /// What was last in doubt had to be sent again: it was lost, not late.
     bool saw_loss() const { return saw_loss_; }
@@ -99,8 +82,13 @@ public:
     /// When to look; nothing while nothing waits to be acknowledged.
     std::optional<TimePoint> next_look() const;
 
-    /// As of the last look; zero before the first.
+    /// As of the last look; zero before the first. What had to be sent again may count as one long
+    /// round trip with the kernel, whose mean takes many short ones to come down: then it is at
+    /// most twice the shortest.
     Duration rtt() const { return rtt_; }
+
+    /// Something had to be sent again. As of the last look.
+    bool has_retransmitted() const { return has_retransmitted_; }
 
     /// How long data may stay unacknowledged. As of the last look.
     Duration patience() const { return patience_; }
@@ -121,9 +109,8 @@ private:
     };
 
     std::optional<Mark> oldest() const;
-    void drop_acked(std::uint64_t acked, TimePoint now);
-    Duration measure(const PathFacts& facts, KnownPath& known, TimePoint now) const;
-    Change look_in_doubt(const PathFacts& facts, KnownPath& known, TimePoint now);
+    void drop_acked(std::uint64_t acked);
+    Change look_in_doubt(const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now);
 
     static constexpr std::size_t max_marks = 16;
 
@@ -135,7 +122,6 @@ private:
     std::uint64_t acked_ = 0;
     TimePoint looked_at_{};
     Duration rtt_{};
-    std::optional<Duration> took_at_most_;  // the last acknowledgement that was seen
     bool has_retransmitted_ = false;
     Duration patience_{std::chrono::milliseconds(250)};
     Duration pause_{std::chrono::milliseconds(31)};

@@ -26,7 +26,7 @@ public:
             *this = {};
         }
         usual_life_ = losses_ == 0 ? life : usual_life_ + (life - usual_life_) / 4;
-        answers_before_ = std::exchange(last_answers_, answers);
+        before_ = std::exchange(last_, {life, answers});
         ++losses_;
         ++unexplained_;
         shaken(now);
@@ -54,14 +54,15 @@ public:
         return std::min(most, 1 + static_cast<std::size_t>(more));
     }
 
-    /// How many queries may wait at once on a connection that has given so many `answers`: no more
-    /// than the last two that were lost answered, since what is behind that would be lost once
-    /// more, and blamed for it. One that lives on is soon trusted with any number.
-    std::size_t room(std::size_t answers, TimePoint now) const {
-        if (losses_ < few || !is_shaky(now)) {
-            return std::numeric_limits<std::size_t>::max();
-        }
-        return std::max({least_room, answers, std::min(last_answers_, answers_before_)});
+    /// How many queries may wait at once on a connection that was first asked `age` ago and has
+    /// given so many `answers`. Where the last two ended soon it is no more than both of them
+    /// answered: what is behind that would be lost once more, and blamed for it. One that lives on
+    /// is trusted with any number.
+    std::size_t room(std::size_t answers, Duration age, TimePoint now) const {
+        const bool ends_soon = losses_ >= 2 && is_shaky(now) && age < short_life &&
+                               std::max(last_.life, before_.life) < short_life;
+        return ends_soon ? std::max({least_room, answers, std::min(last_.answers, before_.answers)})
+                         : std::numeric_limits<std::size_t>::max();
     }
 
     /// Whether a spare may be dialed now, which this counts: a server that takes connections and
@@ -76,18 +77,24 @@ public:
     }
 
 private:
+    struct Loss {
+        Duration life{};
+        std::size_t answers = 0;
+    };
+
     static constexpr std::chrono::seconds period{30};
     static constexpr std::chrono::milliseconds dial_pause{25};  // on the average
     static constexpr int most_at_once = 3;                      // after a pause
     static constexpr std::size_t few = 3;  // losses that say nothing of how long lives are
+    static constexpr std::chrono::seconds short_life{2};
     static constexpr std::size_t least_room = 8;
     static constexpr std::size_t habit = 8;  // losses: one query is found out after four
 
     TimePoint shaky_until_{};
     TimePoint next_dial_{};
     Duration usual_life_{};
-    std::size_t last_answers_ = 0;  // of the last connection that was lost
-    std::size_t answers_before_ = 0;
+    Loss last_;
+    Loss before_;
     std::size_t losses_ = 0;
     std::size_t unexplained_ = 0;
 };

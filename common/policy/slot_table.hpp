@@ -27,7 +27,7 @@ struct SlotId {
 /// Values that each end by a deadline, in memory that is used over and over.
 ///
 /// Everything added waits equally long, so the order of adding is the order of expiry and no value
-/// needs a timer of its own. A value may also stand in up to `Queues` first-in-first-out queues,
+/// needs a timer of its own. A value may also stand in up to `Queues` queues,
 /// which it leaves when removed. A removed value is not destroyed but handed out again as it was:
 /// its buffers keep their capacity, and whoever adds resets it. References stay valid until the
 /// value is removed. Every call takes constant time.

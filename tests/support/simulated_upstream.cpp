@@ -185,7 +185,7 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
     used_at_ = clock_.now();
     has_answered_ = owner_.on_answer(*this, octets) || has_answered_;
     if (ids_.pending_count() == 0) {
-        watch_.settle(clock_.now());
+        watch_.settle();
     }
     owner_.on_answers_end();
     if (state_ != State::open) {
@@ -202,7 +202,7 @@ void SimulatedStream::answer(const Octets& query, bool is_garbled) {
 }
 
 policy::PathWatch::Change SimulatedStream::look_at_path(
-    policy::KnownPath& known_path, bool is_lossy, policy::Duration lateness
+    policy::LearnedAckDelay& ack_delay, bool is_lossy, policy::Duration lateness
 ) {
     policy::PathFacts facts;
     facts.acked = acked_;
@@ -213,7 +213,7 @@ policy::PathWatch::Change SimulatedStream::look_at_path(
     facts.out_of_order = out_of_order_;
     facts.is_lossy = is_lossy;
     facts.lateness = lateness;
-    return watch_.look(facts, known_path, clock_.now());
+    return watch_.look(facts, ack_delay, clock_.now());
 }
 
 void SimulatedStream::limit_idle_time(policy::Duration told) {
