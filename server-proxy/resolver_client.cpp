@@ -33,7 +33,8 @@ ResolverClient::ResolverClient(
       config_(config),
       selector_(config.backends.size()),
       repeat_timer_(loop, [this] { repeat_late_ones(); }),
-      room_timer_(loop, [this] { ask_waiting(); }) {
+      room_timer_(loop, [this] { ask_waiting(); }),
+      owed_timer_(loop, [this] { repeat_what_all_owe(); }) {
     BackendStreams::Settings streams;
     streams.connection = stream_settings(config, counters_);
     streams.queries_per_connection = config.queries_per_connection;
@@ -49,6 +50,8 @@ ResolverClient::ResolverClient(
              loop.now(),
              {},
              false,
+             0,
+             {},
              0,
              {}}
         );

@@ -36,7 +36,8 @@ struct BackendCounters {
 /// asked again after a while, and once more after three times as long (in the spirit of RFC 9520):
 /// by TCP, or at the next backend when this one has been silent to everybody. One that failed gets
 /// what also goes to another, until it answers: only then do queries depend on it again. Its first
-/// answer has all repeated at once that it owes. Only opcode QUERY is repeated.
+/// answer has all repeated at once that it owes, and twice more what it still owes a moment later.
+/// Only opcode QUERY is repeated.
 class ResolverClient final : private BackendEvents {
 public:
     class Handler {
@@ -67,6 +68,7 @@ public:
 
 private:
     static constexpr std::chrono::milliseconds retry_pause{100};  // while every backend fails
+    static constexpr std::size_t sweeps = 2;                      // behind the one as it is back
 
     struct Backend {
         std::string label;
@@ -78,6 +80,8 @@ private:
         std::optional<policy::TimePoint> probed_at;  // since it failed, and no answer yet
         bool has_no_streams = false;                 // it refuses TCP, and answers datagrams
         std::size_t silent_queries = 0;              // without an answer to anybody, in a row
+        policy::TimePoint back_since{};
+        std::size_t sweeps_due = 0;  // for what it owes since before that
         std::string last_error;
     };
 
@@ -100,7 +104,8 @@ private:
     void earn_repeat();
     bool may_spend_repeat();
     void repeat_late_ones();
-    void repeat_what_it_owes(std::size_t backend);
+    void repeat_what_it_owes(std::size_t backend, policy::TimePoint before, bool by_stream);
+    void repeat_what_all_owe();
     void abandon_routes(QueryId query);
     void abandon_route(const Route& route);
     void remember_route(QueryId query, const Route& route);
@@ -133,6 +138,7 @@ private:
     policy::UpstreamSelector selector_;
     net::DeadlineTimer repeat_timer_;
     net::DeadlineTimer room_timer_;
+    net::DeadlineTimer owed_timer_;
     policy::TimePoint retry_at_{};  // while every backend fails
     double repeat_credit_ = 64;
     policy::TimePoint repeated_at_{};

@@ -22,7 +22,10 @@ void ResolverClient::note_success(std::size_t backend) {
         }
         it.last_error.clear();
         selector_.worked(backend);
-        repeat_what_it_owes(backend);
+        it.back_since = loop_.now();
+        it.sweeps_due = sweeps;
+        repeat_what_it_owes(backend, loop_.now() - retry_pause / 4, false);
+        owed_timer_.arm(loop_.now() + retry_pause);
     }
 }
 

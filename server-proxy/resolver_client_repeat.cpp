@@ -163,25 +163,43 @@ void ResolverClient::repeat(QueryId query) {
     ask_backend(query, backend, by_stream);
 }
 
-/// It is back: what was asked while it was away was lost, and what came in later is about to be
-/// answered.
-void ResolverClient::repeat_what_it_owes(std::size_t backend) {
+/// It is back: what was asked `before` was lost, and what came in later is about to be answered.
+void ResolverClient::repeat_what_it_owes(
+    std::size_t backend, policy::TimePoint before, bool by_stream
+) {
     std::vector<QueryId> owed;
     for (const auto queue : all_unanswered) {
         for (auto query = relay_.front(queue); query; query = relay_.behind(queue, *query)) {
             const bool is_asked_there =
                 std::ranges::count(relay_.routes(*query), backend, &Route::backend) > 0;
-            if (is_asked_there && loop_.now() - relay_.accepted_at(*query) > retry_pause / 4) {
+            if (is_asked_there && relay_.accepted_at(*query) < before) {
                 owed.push_back(*query);
             }
         }
     }
     for (const QueryId query : owed) {
-        if (!relay_.is_pending(query)) {
+        if (relay_.is_pending(query)) {
+            counters_.asked_again.add();
+            ask_backend(query, backend, by_stream || needs_stream(query));
+        }
+    }
+}
+
+/// Its socket was full of what had been asked while it stood still, so it may have lost what was
+/// asked again just then: by TCP, which loses none.
+void ResolverClient::repeat_what_all_owe() {
+    for (std::size_t backend = 0; backend < backends_.size(); ++backend) {
+        Backend& it = backends_[backend];
+        if (it.sweeps_due == 0 || selector_.is_failing(backend)) {
             continue;
         }
-        counters_.asked_again.add();
-        ask_backend(query, backend, needs_stream(query));
+        --it.sweeps_due;
+        const bool by_stream =
+            config_.backend_transport == BackendTransport::automatic && !it.has_no_streams;
+        repeat_what_it_owes(backend, it.back_since + retry_pause / 4, by_stream);
+        if (it.sweeps_due > 0) {
+            owed_timer_.arm(loop_.now() + 4 * retry_pause);
+        }
     }
 }
 

@@ -72,6 +72,30 @@ class Datagrams(WithBackends):
         done.join(40)
         self.assertFalse(done.is_alive())
 
+    def test_what_it_loses_as_it_comes_back_is_asked_again(self):
+        """Its socket is still full of what was asked while it stood still."""
+        self.is_away = True
+        lost = set()
+
+        def handle(request):
+            label = first_label(request.data)
+            is_lost = label.startswith(b"owed") and request.transport == "udp" and label not in lost
+            if not self.is_away and is_lost:
+                lost.add(label)
+            elif not self.is_away:
+                answer_at_once(request)
+
+        self.start(FakeBackend(handle), backend_retry_after="100ms")
+        done = threading.Thread(target=self.ask_many, args=("owed", 100))
+        done.start()
+        self.pair.server.process.wait_for_line("backend down ")
+        self.backends[0].wait_for_requests(lambda seen: len(seen) >= 164, "all repeats that there is credit for")
+        self.is_away = False
+        self.assertEqual(self.ask("back.test"), wire.NOERROR)
+        done.join(40)
+        self.assertFalse(done.is_alive())
+        self.assertTrue(lost)
+
     def test_answers_that_are_late_by_a_second_arrive(self):
         self.start(FakeBackend(lambda request: later(1, request.reply, simple_answer(request.data))),
                    backend_retry_after="100ms")
