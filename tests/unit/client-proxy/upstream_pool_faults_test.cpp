@@ -17,6 +17,12 @@ namespace {
 
 constexpr auto round_trip = 35ms;
 
+void bring_near(World& world) {
+    for (SimulatedUpstream& upstream : world.upstreams) {
+        upstream.round_trip = round_trip;
+    }
+}
+
 }  // namespace
 
 TEST_CASE("A server that refused is found at once when it is back", "[unit][client]") {
@@ -108,9 +114,7 @@ TEST_CASE("Of two upstreams one is gone and one ends its connections: nothing is
     const Mood mood = GENERATE(Mood::closing, Mood::resetting);
     CAPTURE(seed, static_cast<int>(mood));
     World world(seed, 2, policy::UpstreamPolicy::failover);
-    for (SimulatedUpstream& upstream : world.upstreams) {
-        upstream.round_trip = round_trip;
-    }
+    bring_near(world);
     const auto ask_for = [&world](auto time) {
         for (auto passed = 0ms; passed < time; passed += 5ms) {
             world.ask();
@@ -132,9 +136,7 @@ TEST_CASE("Of two upstreams one is gone and one ends its connections: nothing is
 
 TEST_CASE("Who was asked for others does not count as silent at once", "[unit][client]") {
     World world(1, 3, policy::UpstreamPolicy::failover);
-    for (SimulatedUpstream& upstream : world.upstreams) {
-        upstream.round_trip = round_trip;
-    }
+    bring_near(world);
     world.upstreams[0].mood = Mood::silent;
     world.ask();
     world.pass(1s);  // the second is open, and the first will be
@@ -190,9 +192,7 @@ TEST_CASE("Suspects do not wait for an upstream that has gone", "[unit][client]"
     const unsigned seed = GENERATE(range(0U, 40U));
     CAPTURE(seed);
     World world(seed, 2, policy::UpstreamPolicy::failover);
-    for (SimulatedUpstream& upstream : world.upstreams) {
-        upstream.round_trip = round_trip;
-    }
+    bring_near(world);
     world.ask();
     world.pass(1s);
     world.upstreams[0].mood = Mood::closing;  // after few answers: who is asked may be why
