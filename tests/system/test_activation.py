@@ -10,7 +10,7 @@ import unittest
 from harness import wire
 from harness.certificates import Authority
 from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, tls_socket, udp_socket
-from harness.fake_backend import FakeBackend, answer_with_opt, first_label
+from harness.fake_backend import FakeBackend, Holding, answer_with_opt
 from harness.ports import LOOPBACK, free_port
 from harness.processes import start_activated, wait_until
 from harness.programs import EXIT_FAILURE, Client, Server, server_binary
@@ -37,12 +37,10 @@ def both(port):
 
 class Activated(unittest.TestCase):
     def setUp(self):
-        self.backend = FakeBackend(self.answer)
+        self.handler = Holding(lambda request: request.reply(answer_with_opt(request.data)), b"held")
+        self.backend = FakeBackend(self.handler)
         self.addCleanup(self.backend.stop)
         self.certificate = Authority().issue()
-
-    def answer(self, request):
-        request.reply(answer_with_opt(request.data))
 
     def keep(self, thing):
         self.addCleanup(getattr(thing, "stop", None) or thing.close)
@@ -252,16 +250,6 @@ class Upgrade(Activated):
 class NobodyTakesOver(Activated):
     """Who asks by UDP has nobody but the program that was told to stop and still waits for an answer."""
 
-    def setUp(self):
-        self.held = []
-        super().setUp()
-
-    def answer(self, request):
-        if first_label(request.data) == b"held":
-            self.held.append(request)
-        else:
-            super().answer(request)
-
     def is_told_to_leave(self, app):
         app.sendall(wire.frame(ASKING))
         return wire.option_values(receive_frame(app), wire.KEEPALIVE) == [b"\0\0"]
@@ -274,7 +262,7 @@ class NobodyTakesOver(Activated):
             program.tell_to_stop()
             wait_until(lambda: self.is_told_to_leave(app), "the drain to begin")
             self.assert_answer(ask_udp(port, QUERY))
-            self.held[0].reply(answer_with_opt(self.held[0].data))
+            self.handler.release()
             self.assert_answer(waits.recv(4096))
         program.stop()
 

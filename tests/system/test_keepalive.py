@@ -9,7 +9,7 @@ from harness import wire
 from harness.cases import WithPair, answer_at_once
 from harness.certificates import Authority
 from harness.exchange import ask_tcp, ask_udp, receive_frame, tcp_socket, tls_socket, udp_socket
-from harness.fake_backend import FakeBackend, answer_with_opt, first_label
+from harness.fake_backend import FakeBackend, Holding, answer_with_opt, first_label
 from harness.ports import LOOPBACK
 from harness.processes import wait_until
 from harness.programs import Client
@@ -186,6 +186,13 @@ class ServerForClients(WithPair):
     def start_echoing(self, options=b"", **pair):
         return self.start(lambda request: request.reply(answer_with_opt(request.data, options)), **pair)
 
+    def start_holding(self):
+        """Until the returned handler's release()."""
+        handler = Holding(lambda request: request.reply(answer_with_opt(request.data)))
+        patient = {"query_timeout": "20s"}
+        self.start(handler, client_options=patient, server_options=patient)
+        return handler
+
     def test_it_tells_its_idle_time_to_those_who_ask_by_tls_P49_P60(self):
         self.start_echoing()
         self.assertEqual(told(self.ask_tls(ASKING)), 30)
@@ -203,13 +210,12 @@ class ServerForClients(WithPair):
             self.assertLessEqual(told(self.ask_tls(ASKING)), 3)
 
     def test_it_tells_0_while_it_drains_P61(self):
-        held = []
-        self.start(held.append, client_options={"query_timeout": "20s"}, server_options={"query_timeout": "20s"})
+        handler = self.start_holding()
         with tls_socket(self.pair.server.port) as end:
             end.sendall(wire.frame(ASKING))
-            self.backend.wait_for_requests(lambda seen: len(seen) == 1, "the query")
+            self.backend.wait_for_requests(lambda seen: len(seen) > 0, "the query")
             self.pair.server.begin_to_stop()
-            held[0].reply(answer_with_opt(held[0].data))
+            handler.release()
             answer = receive_frame(end)
             self.assertEqual((wire.rcode(answer), told(answer)), (wire.NOERROR, 0))
             self.assertIsNone(receive_frame(end), "still open")
@@ -226,13 +232,12 @@ class ServerForClients(WithPair):
             self.assertIsNone(receive_frame(end), "no close_notify")
 
     def test_an_app_is_told_0_while_the_client_drains_P61_P63(self):
-        held = []
-        self.start(held.append, client_options={"query_timeout": "20s"}, server_options={"query_timeout": "20s"})
+        handler = self.start_holding()
         with tcp_socket(self.pair.port) as app:
             app.sendall(wire.frame(ASKING))
-            self.backend.wait_for_requests(lambda seen: len(seen) == 1, "the query")
+            self.backend.wait_for_requests(lambda seen: len(seen) > 0, "the query")
             self.pair.client.begin_to_stop()
-            held[0].reply(answer_with_opt(held[0].data))
+            handler.release()
             self.assertEqual(told(receive_frame(app)), 0)
             self.assertIsNone(receive_frame(app), "still open")
 

@@ -13,7 +13,7 @@ from unittest import mock
 from harness import starttls, tls_records, wire
 from harness.cases import QUERY
 from harness.certificates import Authority
-from harness.fake_backend import first_label, simple_answer
+from harness.fake_backend import Holding, simple_answer
 from harness.lab import DEVICE
 from harness.lab_cases import WithLabAndBackend
 from harness.ports import LOOPBACK, free_port
@@ -29,17 +29,12 @@ FAR = "203.0.113.5"  # of the server, behind the default route
 
 
 class WithChanges(WithLabAndBackend):
-    """`held` are queries that the backend does not answer by itself."""
+    """`held` are queries that the backend does not answer before release()."""
 
     def setUp(self):
-        self.held, self.is_holding = [], True
+        self.handler = Holding(lambda request: request.reply(simple_answer(request.data)), b"held")
+        self.held, self.release = self.handler.held, self.handler.release
         super().setUp()
-
-    def handler(self, request):
-        if self.is_holding and first_label(request.data) == b"held":
-            self.held.append(request)
-        else:
-            request.reply(simple_answer(request.data))
 
     def start(self, **options):
         """Of a backend by TCP nothing is asked twice. What a connection is replaced by is seen on one worker."""
@@ -99,12 +94,6 @@ class WithChanges(WithLabAndBackend):
         def carry():
             return sum(bool(tls_records.application_records(stream.up, size)) for stream in self.streams()) >= count
         wait_until(carry, f"a query on {count} connections")
-
-    def release(self):
-        """Those that are held, and those that are on their way to it."""
-        self.is_holding = False
-        for request in self.held:
-            request.reply(simple_answer(request.data))
 
     def wait_for_held(self, count):
         wait_until(lambda: len(self.held) >= count, f"{count} held queries")

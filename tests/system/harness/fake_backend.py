@@ -53,6 +53,31 @@ def first_label(data):
     return data[13:13 + data[12]].lower()
 
 
+class Holding:
+    """A handler that answers the queries whose first label is `label` (all, without one) when it is told
+    to release() and from then on, and all others at once. Of one query there may be several copies: in
+    a test that is slow it is asked again, and whoever did waits for an answer to each."""
+
+    def __init__(self, answer, label=None):
+        self.held = []
+        self._answer, self._label = answer, label
+        self._is_holding = True
+        self._lock = threading.Lock()
+
+    def __call__(self, request):
+        with self._lock:
+            if self._is_holding and self._label in (None, first_label(request.data)):
+                self.held.append(request)
+                return
+        self._answer(request)
+
+    def release(self):
+        with self._lock:
+            self._is_holding = False
+        for request in self.held:
+            self._answer(request)
+
+
 class FakeBackend:
     """Calls handler(request) for each query, in order of arrival; `requests` keeps them all. With a
     certificate its TCP side is a DoT server; `ends` then tells, by the address they came from, when
