@@ -80,6 +80,7 @@ TcpListener::TcpListener(
     acceptor.bind(endpoint);
     allow_fast_open(socket, settings.fast_open);
     acceptor.listen(backlog);
+    acceptor.non_blocking(true);
 }
 
 TcpListener::TcpListener(
@@ -136,18 +137,21 @@ boost::asio::awaitable<void> TcpListener::accept_all(std::shared_ptr<State> stat
     }
 }
 
-/// Until nobody waits, or somebody else was faster. The mode of a socket is that of all who hold
-/// it, and systemd makes it a blocking one whenever it passes it on.
+/// Until nobody waits, or somebody else was faster. The mode of a socket that was passed is that of
+/// all who hold it, and systemd makes it a blocking one whenever it passes it on.
 boost::system::error_code TcpListener::accept_waiting(State& state, int most) {
     boost::system::error_code error;
     for (int count = 0; count < most && !error; ++count) {
-        state.acceptor.non_blocking(true, error);
+        if (state.is_passed) {
+            state.acceptor.non_blocking(true, error);
+        }
         TcpSocket socket(state.acceptor.get_executor());
+        boost::asio::ip::tcp::endpoint peer;
         if (!error) {
-            state.acceptor.accept(socket, error);
+            state.acceptor.accept(socket, peer, error);
         }
         if (!error) {
-            state.on_accept(std::move(socket));
+            state.on_accept(std::move(socket), peer);
         }
     }
     const bool is_over =
