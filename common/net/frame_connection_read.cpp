@@ -70,8 +70,8 @@ void FrameConnection::on_readable() {
 }
 
 /// Of what was read without anything being written in the same turn. Nobody here waits for it, so
-/// it goes behind all that others write at the turn's end. The kernel would wait longer, and forgets
-/// with each answer that it should not.
+/// it goes behind all that others write at the turn's end. The kernel would wait longer, and
+/// forgets with each answer that it should not.
 void FrameConnection::acknowledge() {
     if (ack_ == Ack::owed) {
         ack_ = Ack::due;

@@ -69,12 +69,18 @@ TEST_CASE("An idle connection closes politely, a busy one stays (P-39)", "[unit]
 }
 
 TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") {
-    auto settings = test::patient_settings();
-    settings.idle_timeout = 150ms;
+    const auto settings = test::patient_settings();
+    const auto begin_idle_clock = [](Link& link) {
+        link.thread.call([&] { link.stream->set_idle_timeout(150ms); });
+    };
     SECTION("that arrives") {
         Link link(GENERATE(false, true), settings);
         const auto frame = test::frame_of(octets_of("slow"));
         link.peer.send({frame.begin(), frame.begin() + 3});
+        while (link.thread.call([&] { return link.stream->is_idle(); })) {
+            std::this_thread::yield();
+        }
+        begin_idle_clock(link);
         CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 400ms));
         link.peer.send({frame.begin() + 3, frame.end()});
         CHECK(link.recorder.events.wait_for("message slow"));
@@ -83,6 +89,7 @@ TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") 
     SECTION("that leaves") {
         Link link(GENERATE(false, true), settings, true, 4096);
         link.write(std::vector<std::string>(200, std::string(60000, 'x')));
+        begin_idle_clock(link);
         CHECK_FALSE(link.recorder.events.wait_for("closed: idle", 1, 400ms));
         CHECK(link.peer.read_messages(200).size() == 200);
         CHECK(link.recorder.events.wait_for("closed: idle"));
