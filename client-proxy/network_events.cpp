@@ -47,12 +47,6 @@ std::vector<boost::asio::ip::address> watched_addresses(const Config& config) {
             addresses.push_back(upstream.endpoint.address);
         }
     }
-    // A name whose lookup found no way is looked up again once there is one.
-    for (const net::Endpoint& bootstrap : config.bootstrap) {
-        if (!bootstrap.address.is_loopback()) {  // to which there always is
-            addresses.push_back(bootstrap.address);
-        }
-    }
     return addresses;
 }
 

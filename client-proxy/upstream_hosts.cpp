@@ -109,6 +109,7 @@ std::string UpstreamHosts::failure(std::size_t upstream) const {
 void UpstreamHosts::begin(Host& host) {
     host.addresses.begin();
     host.is_used = false;
+    host.was_left_alone = false;
     host.round_failure.clear();
     for (const auto& lookup : host.lookups) {
         lookup->begin(host.server);
@@ -171,7 +172,7 @@ void UpstreamHosts::tell_failure(const Host& host) {
     );
 }
 
-/// An upstream that nobody uses is left alone: it is looked up when it is wanted again.
+/// An upstream that nobody uses is left alone: it is looked up when it is used again.
 void UpstreamHosts::wait_until_due(std::size_t upstream) {
     Host& host = *hosts_[upstream];
     host.due.expires_at(host.addresses.due_at());
@@ -184,6 +185,8 @@ void UpstreamHosts::wait_until_due(std::size_t upstream) {
             handler_.on_host_changed(upstream);
         } else if (it.is_used) {
             want(upstream);
+        } else {
+            it.was_left_alone = true;
         }
     });
 }

@@ -50,6 +50,9 @@ public:
     void used(std::size_t upstream) {
         if (hosts_[upstream]) {
             hosts_[upstream]->is_used = true;
+            if (hosts_[upstream]->was_left_alone) {
+                want(upstream);
+            }
         }
     }
 
@@ -72,9 +75,10 @@ private:
         policy::HostAddresses addresses;
         std::array<std::unique_ptr<net::AddressLookup>, 2> lookups;  // by family; none: no resolver
         std::size_t server = 0;                                      // that answered last
-        std::string failure;        // of the last lookup; empty: it found something
-        std::string round_failure;  // of the one that is under way
-        bool is_used = false;       // since the last lookup
+        std::string failure;          // of the last lookup; empty: it found something
+        std::string round_failure;    // of the one that is under way
+        bool is_used = false;         // since the last lookup
+        bool was_left_alone = false;  // when the next one was due
         net::SteadyTimer due;
         net::SteadyTimer resolution_delay;
     };

@@ -121,8 +121,8 @@ private:
     void dial_all();
     std::pair<bool, std::size_t> rank(std::size_t upstream);
     void write_waiting();
-
     void dial_for_waiting();
+    void wait_for_room();
     void race();
     void race_again();
     std::span<const policy::DialRace::Candidate> candidates();

@@ -24,9 +24,22 @@ constexpr std::chrono::seconds longest_restart{2};
 void UpstreamPool::dial_for_waiting() {
     if (relay_.first_waiting() || is_replacement_wanted()) {
         race();
+        wait_for_room();
     }
     if (relay_.first_suspect()) {
         dial_for_suspects();
+    }
+}
+
+/// Room that comes with time alone wakes nobody.
+void UpstreamPool::wait_for_room() {
+    if (!relay_.first_waiting()) {
+        return;
+    }
+    for (const Connection& connection : connections_) {
+        if (connection.can_take(policy::Company::shared) && !has_room(connection)) {
+            tidy_->arm(connection.used_since + policy::Shakiness::short_life);
+        }
     }
 }
 

@@ -62,7 +62,11 @@ bool UpstreamPool::look_at_slow(QueryId query) {
     }
     const policy::TimePoint since = std::max(written->at, asked->opened_at);  // early data
     const policy::Duration waited = loop_.now() - since;
-    if (waited < config_.hedge_after / 2 && !upstreams_[asked->upstream].owes_an_answer) {
+    // An upstream that was silent is judged as soon as it could have answered.
+    const policy::Duration soon = upstreams_[asked->upstream].owes_an_answer
+                                      ? asked->stream->watch().rtt()
+                                      : config_.hedge_after / 2;
+    if (waited < soon) {
         return true;
     }
     const bool is_first_look = waited < config_.hedge_after * 3 / 2;

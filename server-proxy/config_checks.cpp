@@ -22,6 +22,22 @@ void check_plain(const Config& config) {
     }
 }
 
+/// It would ask itself, and that again.
+void check_backends(const Config& config) {
+    for (const net::Endpoint& backend : config.backends) {
+        for (const net::Endpoint& own : config.listen_plain) {
+            const bool is_here = own.address == backend.address ||
+                                 (own.address.is_unspecified() && backend.address.is_loopback());
+            if (is_here && own.port == backend.port) {
+                throw ConfigError(fmt::format(
+                    "--backend: {} is this server's own --listen-plain; name the resolver",
+                    net::to_string(backend)
+                ));
+            }
+        }
+    }
+}
+
 void check_tls(const net::TlsServerSettings& tls) {
     if (tls.certificate_files.empty() != tls.key_files.empty()) {
         throw ConfigError(
@@ -56,6 +72,7 @@ void check_tls(const net::TlsServerSettings& tls) {
 void check(const Config& config) {
     check_tls(config.tls);
     check_plain(config);
+    check_backends(config);
 }
 
 }  // namespace dotpair::server

@@ -88,7 +88,7 @@ bool ResolverClient::is_answering(std::size_t backend) const {
 /// Its socket or connection is gone. Waits where every backend fails, but not so long that its
 /// client gives up before it hears why.
 void ResolverClient::ask_elsewhere(QueryId query, const std::string& reason) {
-    const bool is_old = loop_.now() - relay_.accepted_at(query) > config_.query_timeout / 2;
+    const bool is_old = loop_.now() - relay_.accepted_at(query) > config_.query_timeout * 7 / 8;
     const bool may_ask = relay_.may_repeat(query) || !relay_.was_asked(query);
     if (!may_ask || is_old) {
         fail(query, reason);
@@ -170,9 +170,14 @@ void ResolverClient::repeat_what_it_owes(
     std::vector<QueryId> owed;
     for (const auto queue : all_unanswered) {
         for (auto query = relay_.front(queue); query; query = relay_.behind(queue, *query)) {
-            const bool is_asked_there =
-                std::ranges::count(relay_.routes(*query), backend, &Route::backend) > 0;
-            if (is_asked_there && relay_.accepted_at(*query) < before) {
+            const Routes& routes = relay_.routes(*query);
+            const auto is_there = [backend](const Route& it) { return it.backend == backend; };
+            const auto loses_none = [&](const Route& it) {
+                return is_there(it) && it.kind == Route::Kind::stream;
+            };
+            const bool is_sure = by_stream && std::ranges::any_of(routes, loses_none);
+            if (std::ranges::any_of(routes, is_there) && !is_sure &&
+                relay_.accepted_at(*query) < before) {
                 owed.push_back(*query);
             }
         }

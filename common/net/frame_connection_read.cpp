@@ -69,8 +69,8 @@ void FrameConnection::on_readable() {
     schedule();
 }
 
-/// Of what was read without anything being written in the same turn. Nobody here waits for it, so
-/// it goes behind all that others write at the turn's end. The kernel would wait longer, and
+/// Nobody here waits for it, so it goes behind all that others write at the turn's end, and costs
+/// no packet where something was written to the same peer. The kernel would wait longer, and
 /// forgets with each answer that it should not.
 void FrameConnection::acknowledge() {
     if (ack_ == Ack::owed) {

@@ -160,7 +160,9 @@ bool FrameConnection::send_now(dns::ConstBytes bytes, std::size_t& sent) {
         }
         sent += static_cast<std::size_t>(size);
         sent_ += static_cast<std::uint64_t>(size);
-        ack_ = Ack::none;  // it goes along
+        if (state_ == State::handshaking) {
+            ack_ = Ack::none;  // it goes along: flights are short, and nothing is before them
+        }
         settings_.counters->bytes_out.add(static_cast<std::uint64_t>(size));
     }
     return true;

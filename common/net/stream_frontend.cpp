@@ -67,9 +67,7 @@ void StreamFrontend::add_listeners(
     const PassedListeners& passed,
     const Secure& secure
 ) {
-    const auto on_accept = [this, secure](
-                               TcpSocket socket, const boost::asio::ip::tcp::endpoint& peer
-                           ) { accept(std::move(socket), peer, secure); };
+    const auto on_accept = [this, secure](TcpSocket socket) { accept(std::move(socket), secure); };
     for (const int descriptor : passed.streams) {
         listeners_.push_back(
             std::make_unique<TcpListener>(loop_, at, descriptor, listening, on_accept)
@@ -124,9 +122,12 @@ void StreamFrontend::stop_in_haste() {
     }
 }
 
-void StreamFrontend::accept(
-    TcpSocket socket, const boost::asio::ip::tcp::endpoint& peer, const Secure& secure
-) {
+void StreamFrontend::accept(TcpSocket socket, const Secure& secure) {
+    boost::system::error_code error;
+    const auto peer = socket.remote_endpoint(error);
+    if (error) {
+        return;  // it has gone already
+    }
     ConnectionSettings connection = settings_.connection;
     connection.admission = admit(peer.address());
     const auto id = connection.admission ? clients_.add(policy::TimePoint::max()) : std::nullopt;

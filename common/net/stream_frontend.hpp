@@ -128,7 +128,7 @@ private:
         const PassedListeners& passed,
         const Secure& secure
     );
-    void accept(TcpSocket socket, const boost::asio::ip::tcp::endpoint& peer, const Secure& secure);
+    void accept(TcpSocket socket, const Secure& secure);
     std::shared_ptr<void> admit(const boost::asio::ip::address& from);
     bool make_room();
     void forget(policy::SlotId id);

@@ -146,12 +146,11 @@ boost::system::error_code TcpListener::accept_waiting(State& state, int most) {
             state.acceptor.non_blocking(true, error);
         }
         TcpSocket socket(state.acceptor.get_executor());
-        boost::asio::ip::tcp::endpoint peer;
         if (!error) {
-            state.acceptor.accept(socket, peer, error);
+            state.acceptor.accept(socket, error);
         }
         if (!error) {
-            state.on_accept(std::move(socket), peer);
+            state.on_accept(std::move(socket));
         }
     }
     const bool is_over =

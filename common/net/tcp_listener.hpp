@@ -16,7 +16,7 @@ namespace dotpair::net {
 /// beside other processes that hold the same socket.
 class TcpListener {
 public:
-    using OnAccept = std::function<void(TcpSocket, const boost::asio::ip::tcp::endpoint& peer)>;
+    using OnAccept = std::function<void(TcpSocket)>;
 
     struct Settings {
         bool dual_stack = false;  // an IPv6 wildcard takes IPv4 as well

@@ -49,6 +49,7 @@ bool HostAddresses::finish(TimePoint now, double jitter) {
         return false;
     }
     failures_ = 0;
+    is_new_network_ = false;
     const auto of = [this](AddressFamily family) {
         return answer(family) ? answer(family)->addresses : known(family);
     };
@@ -62,6 +63,7 @@ void HostAddresses::refresh() {
     is_looking_ = false;
     preferred_.reset();
     failures_ = 0;
+    is_new_network_ = true;
     due_at_ = TimePoint::min();
     arrange(known(AddressFamily::v6), known(AddressFamily::v4));
 }
@@ -101,7 +103,7 @@ Duration HostAddresses::patience(double jitter) const {
     if (addresses_.empty()) {
         return backoff_delay(failures_, jitter);
     }
-    Duration patience = min_patience;
+    Duration patience = is_new_network_ ? first_patience : min_patience;
     for (std::size_t failure = 1; failure < failures_ && patience < max_patience; ++failure) {
         patience *= 2;
     }

@@ -26,6 +26,8 @@ public:
     /// with: doubling from the one to the other. Without addresses it is backoff_delay().
     static constexpr std::chrono::seconds min_patience{30};
     static constexpr std::chrono::minutes max_patience{10};
+    /// The same in a network that is new, where the way to the bootstrap may come a little later.
+    static constexpr std::chrono::seconds first_patience{1};
 
     /// What the process before this one knew: to be used at once, and looked up at once.
     void recall(std::vector<dns::IpAddress> addresses) { addresses_ = std::move(addresses); }
@@ -80,6 +82,7 @@ private:
     std::array<std::optional<Answer>, 2> answers_;  // of the lookup under way
     bool is_looking_ = false;
     std::size_t failures_ = 0;
+    bool is_new_network_ = false;
     TimePoint due_at_ = TimePoint::min();
 };
 

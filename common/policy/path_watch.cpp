@@ -15,12 +15,7 @@ constexpr milliseconds min_look_pause{1};
 constexpr milliseconds max_lateness{50};
 constexpr milliseconds usual_ack_delay{40};  // of kernels that wait for an answer to go with it
 constexpr milliseconds min_recheck{5};       // while in doubt
-
-Duration believable_rtt(const PathFacts& facts) {
-    return facts.retransmitted > 0 && facts.min_rtt > Duration::zero()
-               ? std::min(facts.rtt, 2 * facts.min_rtt)
-               : facts.rtt;
-}
+constexpr unsigned enough_sound_looks = 32;  // for the kernel's mean, an eighth of it at a time
 
 Duration patience_for(const PathFacts& facts, Duration rtt, Duration learned_delay) {
     const Duration ack_delay = std::max(
@@ -76,6 +71,18 @@ std::optional<PathWatch::Mark> PathWatch::oldest() const {
     return last_write_.end > acked_ ? std::optional(last_write_) : std::nullopt;
 }
 
+Duration PathWatch::believable_rtt(const PathFacts& facts) {
+    if (facts.retransmitted != last_retransmitted_) {
+        last_retransmitted_ = facts.retransmitted;
+        sound_looks_ = 0;
+    } else if (facts.acked > acked_ && sound_looks_ < enough_sound_looks) {
+        ++sound_looks_;
+    }
+    const bool is_settled = facts.retransmitted == 0 || sound_looks_ == enough_sound_looks;
+    return is_settled || facts.min_rtt == Duration::zero() ? facts.rtt
+                                                           : std::min(facts.rtt, 2 * facts.min_rtt);
+}
+
 PathWatch::Change PathWatch::look(
     const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now
 ) {
@@ -115,7 +122,7 @@ PathWatch::Change PathWatch::look_in_doubt(
     }
     saw_loss_ = facts.retransmitted != retransmitted_;
     if (!saw_loss_ && !facts.is_lossy) {  // where much is lost, acknowledgements are as well
-        ack_delay.learn(now - doubted_->at - facts.min_rtt, now);
+        ack_delay.learn(now - doubted_->at - std::max(facts.min_rtt, rtt_), now);
         patience_ = patience_for(facts, rtt_, ack_delay.expected(now));
     }
     doubted_.reset();

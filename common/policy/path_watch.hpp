@@ -83,8 +83,8 @@ public:
     std::optional<TimePoint> next_look() const;
 
     /// As of the last look; zero before the first. What had to be sent again may count as one long
-    /// round trip with the kernel, whose mean takes many short ones to come down: then it is at
-    /// most twice the shortest.
+    /// round trip with the kernel, whose mean takes many short ones to come down: until then it is
+    /// at most twice the shortest.
     Duration rtt() const { return rtt_; }
 
     /// Something had to be sent again. As of the last look.
@@ -108,6 +108,7 @@ private:
         TimePoint at;
     };
 
+    Duration believable_rtt(const PathFacts& facts);
     std::optional<Mark> oldest() const;
     void drop_acked(std::uint64_t acked);
     Change look_in_doubt(const PathFacts& facts, LearnedAckDelay& ack_delay, TimePoint now);
@@ -131,7 +132,9 @@ private:
     bool saw_loss_ = false;
     std::optional<Mark> doubted_;
     TimePoint doubted_since_{};
-    std::uint32_t retransmitted_ = 0;  // when the doubt began
+    std::uint32_t retransmitted_ = 0;       // when the doubt began
+    std::uint32_t last_retransmitted_ = 0;  // at the last look
+    unsigned sound_looks_ = 0;              // with something acknowledged, since that grew
 };
 
 }  // namespace dotpair::policy

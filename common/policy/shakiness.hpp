@@ -16,6 +16,9 @@ namespace dotpair::policy {
 /// while after the last loss it is as good as any.
 class Shakiness {
 public:
+    /// Of a connection that ends soon; see room().
+    static constexpr std::chrono::seconds short_life{2};
+
     /// Something went wrong that may go on to.
     void shaken(TimePoint now) { shaky_until_ = now + period; }
 
@@ -86,7 +89,6 @@ private:
     static constexpr std::chrono::milliseconds dial_pause{25};  // on the average
     static constexpr int most_at_once = 3;                      // after a pause
     static constexpr std::size_t few = 3;  // losses that say nothing of how long lives are
-    static constexpr std::chrono::seconds short_life{2};
     static constexpr std::size_t least_room = 8;
     static constexpr std::size_t habit = 8;  // losses: one query is found out after four
 

@@ -123,6 +123,19 @@ class Outages(WithPair):
             self.assertEqual(wire.rcode(bare), wire.SERVFAIL)
             self.assertIsNone(wire.find_opt(bare), "an OPT for a query without one (P-62)")
 
+    def test_a_backend_that_is_back_in_time_answers_what_came_while_it_was_away_P106(self):
+        patient = {"query_timeout": "8s"}
+        self.start(client_options=patient, server_options=patient)
+        self.assert_works()
+        self.backend.stop()
+        with udp_socket(self.pair.port) as app:
+            app.settimeout(20)
+            app.send(wire.query("www.test", 1, 8))
+            time.sleep(5)  # half of its time is over, and an eighth is not left
+            back = FakeBackend(answer_at_once, port=self.backend.port)
+            self.addCleanup(back.stop)
+            self.assertEqual(wire.rcode(app.recv(4096)), wire.NOERROR)
+
     def test_the_next_backend_answers_when_the_first_is_dead(self):
         self.start()
         dead = free_port()

@@ -42,22 +42,28 @@ def all_loads(setting, results, name, seconds, more_rates):
             results.add("memory under load", name, half, resident_kib=gauges.resident_kib(pid))
 
 
-def _loads_at(setting, results, name, port, pids, seconds, more_rates):
-    """Full load comes late: some are not themselves for a while after it."""
-    pids = {**pids, "resolver": setting.resolver.process.pid}
+def main_rates(setting, results, name, seconds):
+    """Of a pair once more: at fixed rates the machine makes the most of the difference between two turns."""
+    with RunningPair(setting, name) as pair:
+        warm(pair.port)
+        _at_rates(setting, results, name, pair.port, pair.pids, seconds, MAIN_RATES)
 
-    def at_rate(rate):
+
+def _at_rates(setting, results, name, port, pids, seconds, rates):
+    pids = {**pids, "resolver": setting.resolver.process.pid}
+    for rate in rates:
         report = measured_load(port, pids, "--rate", rate, seconds=1.5 * seconds)
         results.add("load", name, rate_case(rate), **report)
 
-    for rate in MAIN_RATES:
-        at_rate(rate)
+
+def _loads_at(setting, results, name, port, pids, seconds, more_rates):
+    """Full load comes late: some are not themselves for a while after it."""
+    _at_rates(setting, results, name, port, pids, seconds, MAIN_RATES)
+    pids = {**pids, "resolver": setting.resolver.process.pid}
     for case, window in FULL.items():
         results.add("load", name, case, **measured_load(port, pids, "--window", window, *HASTE, seconds=seconds))
     most = BELOW_SATURATION * full_load(results, name)[1]
-    for rate in more_rates:
-        if rate <= most:
-            at_rate(rate)
+    _at_rates(setting, results, name, port, pids, seconds, [rate for rate in more_rates if rate <= most])
 
 
 def full_load(results, name):

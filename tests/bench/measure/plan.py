@@ -4,15 +4,17 @@
 from functools import partial
 
 from . import connections, loads
-from .pairs import DIRECT, FLOOR, FLOOR_TCP, FLOOR_UDP, OURS, OURS_PADDED, OURS_TCP, PAIRS, SERVERS
+from .pairs import DIRECT, DNSDIST, FLOOR, FLOOR_TCP, FLOOR_UDP, OURS, OURS_PADDED, OURS_TCP, PAIRS, SERVERS
 
 QUICK_SECONDS, FULL_SECONDS = 0.6, 1.0  # of each load; of those at fixed rates, half as long again
 _DNSDIST, _UNBOUND, _STUBBY = "dnsdist, 2 threads", "unbound", "stubby, haproxy"
+TURNS = 4  # more, of those that the goals compare where two turns of one pair differ the most
 _OPEN_AT_ONCE = [OURS, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR]
 
 # part: (subjects of a quick run, subjects of a full one)
 SUBJECTS = {
     "loads": ([OURS, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR, FLOOR_TCP], [DIRECT, *PAIRS]),
+    "rates": ([], [OURS, *DNSDIST, FLOOR]),
     "wire": ([OURS, _DNSDIST, FLOOR], [OURS, OURS_PADDED, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR]),
     "calls": ([OURS, OURS_TCP, FLOOR], [OURS, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR, FLOOR_TCP]),
     "fairness": ([OURS, FLOOR], [OURS, _DNSDIST, _STUBBY, FLOOR]),
@@ -47,6 +49,9 @@ class Plan:
         rates = () if self._is_quick else loads.CURVE_RATES
         return self._each("loads", loads.all_loads, names, self._seconds, rates)
 
+    def _rates(self, names):
+        return TURNS * self._each("rates", loads.main_rates, names, self._seconds)
+
     def _wire(self, names):
         return self._each("wire", loads.wire, names, self._seconds / 2)
 
@@ -67,7 +72,11 @@ class Plan:
                                        count, with_cpu=count >= 10000)]
 
     def _handshakes(self, names):
-        return self._each("handshakes", connections.handshakes, names, 200 if self._is_quick else 1000)
+        if self._is_quick:
+            return self._each("handshakes", connections.handshakes, names, 200)
+        compared = [name for name in names if name in ("dotpair", "floor tls")]
+        return [step for some in (names, *TURNS * [compared])
+                for step in self._each("handshakes", connections.handshakes, some, 1000)]
 
     def _pipelined(self, names):
         return self._each("pipelined queries", connections.pipelined, names, self._seconds)

@@ -78,6 +78,32 @@ TEST_CASE("An upstream that ends its connections by habit costs no answer", "[un
           }) <= count / 50);
 }
 
+TEST_CASE("What waits for room is asked once a connection has lived on", "[unit][client]") {
+    World world(1, 1, policy::UpstreamPolicy::failover);
+    SimulatedUpstream& upstream = world.upstreams[0];
+    upstream.round_trip = round_trip;
+    for (int loss = 0; loss < 2; ++loss) {
+        world.ask();
+        world.pass(2 * round_trip);
+        upstream.mood = Mood::mute;
+        world.ask();
+        world.pass(2 * round_trip);
+        world.kill_all(0, policy::ConnectionEnd::reset);
+        upstream.mood = Mood::well;
+        world.pass(2 * round_trip);
+    }
+    world.pass(1s);
+    upstream.mood = Mood::mute;
+    const std::size_t asked_before = upstream.asked.size();
+    for (int query = 0; query < 60; ++query) {
+        world.ask();
+    }
+    world.pass(500ms);
+    CHECK(upstream.asked.size() < asked_before + 60);  // few wait on each
+    world.pass(3s);
+    CHECK(upstream.asked.size() == asked_before + 60);
+}
+
 TEST_CASE("A backlog survives an upstream that ends its connections", "[unit][client]") {
     const unsigned seed = GENERATE(range(0U, 10U));
     const Mood mood = GENERATE(Mood::closing, Mood::resetting);

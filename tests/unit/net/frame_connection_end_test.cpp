@@ -77,7 +77,9 @@ TEST_CASE("The idle clock does not cut off a message under way", "[unit][net]") 
         Link link(GENERATE(false, true), settings);
         const auto frame = test::frame_of(octets_of("slow"));
         link.peer.send({frame.begin(), frame.begin() + 3});
+        const auto end = std::chrono::steady_clock::now() + test::patience;
         while (link.thread.call([&] { return link.stream->is_idle(); })) {
+            REQUIRE(std::chrono::steady_clock::now() < end);
             std::this_thread::yield();
         }
         begin_idle_clock(link);

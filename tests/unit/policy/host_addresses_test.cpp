@@ -175,3 +175,21 @@ TEST_CASE("A change of networks ends the lookup that is under way", "[unit][poli
     CHECK(host.is_due(start));
     CHECK(order_of(host) == "6:1");
 }
+
+TEST_CASE("A name is looked up again soon in a network that is new", "[unit][policy]") {
+    HostAddresses host;
+    look_up(host, "1", "");
+    host.refresh();
+    policy::Duration wait{};
+    for (const auto expected : {1s, 2s, 4s, 8s, 16s, 32s}) {
+        CHECK(host.is_due(start + wait));
+        host.begin();
+        CHECK_FALSE(host.finish(start + wait, 0.5));
+        wait += expected;
+        CHECK(host.due_at() == start + wait);
+    }
+    look_up(host, "2", "");
+    host.begin();
+    CHECK_FALSE(host.finish(start, 0.5));
+    CHECK(host.due_at() == start + HostAddresses::min_patience);
+}

@@ -217,6 +217,15 @@ TEST_CASE("PathWatch does not take what was sent again for a long round trip", "
     CHECK(watch.rtt() == 70ms);
     CHECK(watch.patience() == 210ms);
     CHECK(watch.has_retransmitted());
+    for (int count = 0; count < 32; ++count) {  // by now the mean is true
+        CHECK(watch.rtt() == 70ms);
+        ++facts.acked;
+        watch.look(facts, delay, start);
+    }
+    CHECK(watch.rtt() == 817ms);
+    facts.retransmitted = 2;
+    watch.look(facts, delay, start);
+    CHECK(watch.rtt() == 70ms);
 }
 
 TEST_CASE("PathWatch waits for a late peer, and when it is late itself", "[unit][policy]") {

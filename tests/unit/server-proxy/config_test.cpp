@@ -220,6 +220,15 @@ TEST_CASE("An upgrade needs a listener in clear to begin on", "[unit][server]") 
     CHECK(is_one_line_with(refusal_of({"--starttls=on"}), {"--starttls", "--listen-plain"}));
     CHECK(refusal_of({"--starttls=on", "--listen-plain=::1"}).empty());
     CHECK(is_one_line_with(
+        refusal_of({"--listen-plain=127.0.0.1@5300", "--backend=127.0.0.1@5300"}),
+        {"--backend", "own"}
+    ));
+    CHECK(is_one_line_with(
+        refusal_of({"--listen-plain=0.0.0.0@5300", "--backend=127.0.0.1@5300"}),
+        {"--backend", "own"}
+    ));
+    CHECK(refusal_of({"--listen-plain=127.0.0.2@5300", "--backend=127.0.0.1@5300"}).empty());
+    CHECK(is_one_line_with(
         refusal_of({"--listen-plain=::1", "--starttls-legacy=on"}), {"--starttls-legacy"}
     ));
 }
