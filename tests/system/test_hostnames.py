@@ -313,7 +313,7 @@ class OnTheWire(unittest.TestCase):
             found = re.findall("upstream addresses .*", self.client.process.output)
             return self.lab.server.address6 in found[-1]
 
-        wait_until(is_found, "another lookup")
+        wait_until(is_found, "another lookup", 20)
 
     def test_a_change_of_the_network_has_the_name_looked_up_again(self):
         self.check_change(outlives_the_first=False)
