@@ -63,10 +63,10 @@ bool UpstreamPool::look_at_slow(QueryId query) {
     const policy::TimePoint since = std::max(written->at, asked->opened_at);  // early data
     const policy::Duration waited = loop_.now() - since;
     // An upstream that was silent is judged as soon as it could have answered.
-    const policy::Duration soon = upstreams_[asked->upstream].owes_an_answer
-                                      ? asked->stream->watch().rtt()
-                                      : config_.hedge_after / 2;
-    if (waited < soon) {
+    const policy::Duration enough = config_.hedge_after / 2;
+    if (waited < (upstreams_[asked->upstream].owes_an_answer
+                      ? std::min<policy::Duration>(asked->stream->watch().rtt(), enough)
+                      : enough)) {
         return true;
     }
     const bool is_first_look = waited < config_.hedge_after * 3 / 2;

@@ -282,6 +282,7 @@ std::optional<Config> read_config(
     if (config.backends.empty()) {
         take_backends_from(resolv_conf, config);
     }
+    check_backends(config);
     config.listen_by_default = config.listen.empty();
     if (config.listen_by_default) {
         config.listen = {{boost::asio::ip::address_v6::any(), dot_port}};

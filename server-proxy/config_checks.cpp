@@ -22,20 +22,11 @@ void check_plain(const Config& config) {
     }
 }
 
-/// It would ask itself, and that again.
-void check_backends(const Config& config) {
-    for (const net::Endpoint& backend : config.backends) {
-        for (const net::Endpoint& own : config.listen_plain) {
-            const bool is_here = own.address == backend.address ||
-                                 (own.address.is_unspecified() && backend.address.is_loopback());
-            if (is_here && own.port == backend.port) {
-                throw ConfigError(fmt::format(
-                    "--backend: {} is this server's own --listen-plain; name the resolver",
-                    net::to_string(backend)
-                ));
-            }
-        }
-    }
+boost::asio::ip::address unmapped(const boost::asio::ip::address& address) {
+    namespace ip = boost::asio::ip;
+    return address.is_v6() && address.to_v6().is_v4_mapped()
+               ? ip::address(ip::make_address_v4(ip::v4_mapped, address.to_v6()))
+               : address;
 }
 
 void check_tls(const net::TlsServerSettings& tls) {
@@ -72,7 +63,23 @@ void check_tls(const net::TlsServerSettings& tls) {
 void check(const Config& config) {
     check_tls(config.tls);
     check_plain(config);
-    check_backends(config);
+}
+
+void check_backends(const Config& config) {
+    for (const net::Endpoint& backend : config.backends) {
+        const auto at = unmapped(backend.address);
+        for (const net::Endpoint& own : config.listen_plain) {
+            const bool is_any = own.address.is_unspecified() && at.is_loopback() &&
+                                own.address.is_v6() == at.is_v6();
+            if (own.port == backend.port && (own.address == at || is_any)) {
+                throw ConfigError(fmt::format(
+                    "{}{} is this server's own --listen-plain; name the resolver by --backend",
+                    config.backends_from_resolv_conf ? "/etc/resolv.conf: " : "--backend: ",
+                    net::to_string(backend)
+                ));
+            }
+        }
+    }
 }
 
 }  // namespace dotpair::server

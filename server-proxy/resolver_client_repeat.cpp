@@ -175,7 +175,8 @@ void ResolverClient::repeat_what_it_owes(
             const auto loses_none = [&](const Route& it) {
                 return is_there(it) && it.kind == Route::Kind::stream;
             };
-            const bool is_sure = by_stream && std::ranges::any_of(routes, loses_none);
+            const bool is_sure =
+                (by_stream || needs_stream(*query)) && std::ranges::any_of(routes, loses_none);
             if (std::ranges::any_of(routes, is_there) && !is_sure &&
                 relay_.accepted_at(*query) < before) {
                 owed.push_back(*query);

@@ -122,7 +122,10 @@ PathWatch::Change PathWatch::look_in_doubt(
     }
     saw_loss_ = facts.retransmitted != retransmitted_;
     if (!saw_loss_ && !facts.is_lossy) {  // where much is lost, acknowledgements are as well
-        ack_delay.learn(now - doubted_->at - std::max(facts.min_rtt, rtt_), now);
+        if (const Duration late = now - doubted_->at - std::max(facts.min_rtt, rtt_);
+            late > Duration::zero()) {
+            ack_delay.learn(late, now);
+        }
         patience_ = patience_for(facts, rtt_, ack_delay.expected(now));
     }
     doubted_.reset();

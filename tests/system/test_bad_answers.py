@@ -131,7 +131,7 @@ class Outages(WithPair):
         with udp_socket(self.pair.port) as app:
             app.settimeout(20)
             app.send(wire.query("www.test", 1, 8))
-            time.sleep(5)  # half of its time is over, and an eighth is not left
+            time.sleep(5)  # more than half of its time, and less than seven eighths
             back = FakeBackend(answer_at_once, port=self.backend.port)
             self.addCleanup(back.stop)
             self.assertEqual(wire.rcode(app.recv(4096)), wire.NOERROR)

@@ -29,12 +29,12 @@ std::string refusal_of(Words words) {
     return test::refusal_of(read_server_config, words);
 }
 
-server::Config config_with_resolv_conf(const std::string& text) {
+server::Config config_with_resolv_conf(const std::string& text, const Words& words = {}) {
     const TemporaryFile file(text);
     const auto read = [&](int argc, const char* const* argv) {
         return server::read_config(argc, argv, file.path());
     };
-    return test::read_words(read, {}).value();
+    return test::read_words(read, words).value();
 }
 
 bool is_one_line_with(const std::string& message, const Words& parts) {
@@ -216,18 +216,28 @@ TEST_CASE("The server's help lists each option, and each has a bad value here", 
     CHECK(help.find("[default: those of /etc/resolv.conf]") != std::string::npos);
 }
 
+TEST_CASE("A server does not ask itself", "[unit][server]") {
+    const auto refusal = [](const std::string& own, const std::string& backend) {
+        return refusal_of({"--listen-plain=" + own, "--backend=" + backend});
+    };
+    for (const char* own : {"127.0.0.1@5300", "0.0.0.0@5300"}) {
+        for (const char* backend : {"127.0.0.1@5300", "::ffff:127.0.0.1@5300"}) {
+            CHECK(is_one_line_with(refusal(own, backend), {"--backend", "own"}));
+        }
+    }
+    CHECK(is_one_line_with(refusal("::@5300", "::1@5300"), {"--backend", "own"}));
+    CHECK(refusal("::@5300", "127.0.0.1@5300").empty());
+    CHECK(refusal("0.0.0.0@5300", "::1@5300").empty());
+    CHECK(refusal("127.0.0.2@5300", "127.0.0.1@5300").empty());
+    CHECK(refusal("127.0.0.1@5301", "127.0.0.1@5300").empty());
+    CHECK_THROWS_AS(
+        config_with_resolv_conf("nameserver 127.0.0.1\n", {"--listen-plain=127.0.0.1"}), ConfigError
+    );
+}
+
 TEST_CASE("An upgrade needs a listener in clear to begin on", "[unit][server]") {
     CHECK(is_one_line_with(refusal_of({"--starttls=on"}), {"--starttls", "--listen-plain"}));
     CHECK(refusal_of({"--starttls=on", "--listen-plain=::1"}).empty());
-    CHECK(is_one_line_with(
-        refusal_of({"--listen-plain=127.0.0.1@5300", "--backend=127.0.0.1@5300"}),
-        {"--backend", "own"}
-    ));
-    CHECK(is_one_line_with(
-        refusal_of({"--listen-plain=0.0.0.0@5300", "--backend=127.0.0.1@5300"}),
-        {"--backend", "own"}
-    ));
-    CHECK(refusal_of({"--listen-plain=127.0.0.2@5300", "--backend=127.0.0.1@5300"}).empty());
     CHECK(is_one_line_with(
         refusal_of({"--listen-plain=::1", "--starttls-legacy=on"}), {"--starttls-legacy"}
     ));
