@@ -33,11 +33,12 @@ def _draw(directory, name, title, body, data, height=480, key="outside right top
 
 
 def _bars(directory, name, title, label, series, rows):
-    """`rows` are (subject, value of each series)."""
+    """`rows` are (subject, value of each series). A series of which nothing was measured is left out."""
     rows = [row for row in rows if any(value is not None for value in row[1:])]
     if not rows:
         return None
-    columns = ", ".join(f'$values using {index + 2}:xtic(1) title "{one}"' for index, one in enumerate(series))
+    columns = ", ".join(f'$values using {index + 2}:xtic(1) title "{one}"' for index, one in enumerate(series)
+                        if any(row[index + 1] is not None for row in rows))
     body = f"""
 set style data histograms
 set style histogram clustered gap 1
