@@ -36,7 +36,7 @@ public:
     bool is_worthwhile() const { return is_worthwhile_; }
 
 private:
-    static constexpr std::size_t enough = 4;  // messages in a pause: a query is two
+    static constexpr std::size_t enough = 2;  // messages in a pause: of a query there are two
     static constexpr std::chrono::milliseconds window{5};
 
     std::size_t seen_ = 0;

@@ -4,7 +4,7 @@
 import dataclasses
 
 from .loads import BELOW_SATURATION, MAIN_RATES, full_load, rate_case
-from .pairs import DNSDIST, FLOOR, FLOOR_TCP, OURS, OURS_TCP, PEERS
+from .pairs import DNSDIST, FLOOR, FLOOR_TCP, OURS, OURS_BATCHED, OURS_TCP, PEERS
 
 
 @dataclasses.dataclass
@@ -72,10 +72,11 @@ def _cpu(results):
         yield _ratio(f"CPU per query at full load, {ours}", floor, cpu, cpu_at_full_load(results, floor), 1.25, "us")
     for rate, limit in zip(sorted(MAIN_RATES, reverse=True), (0.80, 0.70)):
         case = rate_case(rate)
-        cpu = cpu_of_pair(results, OURS, case)
         least, name = _least({name: cpu_of_pair(results, name, case) for name in DNSDIST})
-        yield _ratio(f"CPU per query at {case}", name, cpu, least, limit, "us")
-        yield _ratio(f"CPU per query at {case}", FLOOR, cpu, cpu_of_pair(results, FLOOR, case), 1.15, "us")
+        for ours in (OURS, OURS_BATCHED):
+            cpu = cpu_of_pair(results, ours, case)
+            yield _ratio(f"CPU per query at {case}, {ours}", name, cpu, least, limit, "us")
+            yield _ratio(f"CPU per query at {case}, {ours}", FLOOR, cpu, cpu_of_pair(results, FLOOR, case), 1.15, "us")
 
 
 def _latency(results):

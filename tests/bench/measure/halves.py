@@ -38,21 +38,21 @@ def _options(values):
     return [word for name, value in values.items() for word in ("--" + name.replace("_", "-"), str(value))]
 
 
-def dotpair_client(setting, server_port, workers=1, padding="off"):
+def dotpair_client(setting, server_port, workers=1, padding="off", batch_delay="0"):
     port = free_port()
     process = Process([client_binary(), *_options({
         "listen": f"{LOOPBACK}@{port}", "upstream": f"{LOOPBACK}@{server_port},pin={setting.certificate.pin}",
-        "workers": workers, "padding": padding, "idle_timeout": "10m"})])
+        "workers": workers, "padding": padding, "batch_delay": batch_delay, "idle_timeout": "10m"})])
     process.wait_for_line(r"\bready\b")
     return Half("dotpair", port, process)
 
 
-def dotpair_server(setting, workers=1, padding="off", transport="auto"):
+def dotpair_server(setting, workers=1, padding="off", transport="auto", batch_delay="0"):
     port = free_port()
     process = Process([server_binary(), *_options({
         "listen": f"{LOOPBACK}@{port}", "backend": f"{LOOPBACK}@{setting.resolver_port}", "workers": workers,
         "cert": setting.certificate.file, "key": setting.certificate.key, "padding": padding,
-        "backend_transport": transport, "connections": MOST_CONNECTIONS,
+        "backend_transport": transport, "batch_delay": batch_delay, "connections": MOST_CONNECTIONS,
         "connections_per_address": MOST_CONNECTIONS, "idle_timeout": "10m"})])
     process.wait_for_line(r"\bready\b")
     return Half("dotpair", port, process)

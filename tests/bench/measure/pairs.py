@@ -15,6 +15,7 @@ PAIRS = {
     "dotpair": (halves.dotpair_client, halves.dotpair_server),
     "dotpair, tcp": (halves.dotpair_client, partial(halves.dotpair_server, transport="tcp")),
     "dotpair, padding": (partial(halves.dotpair_client, padding="both"), partial(halves.dotpair_server, padding="both")),
+    "dotpair, batch": (partial(halves.dotpair_client, batch_delay="auto"), partial(halves.dotpair_server, batch_delay="auto")),
     "dnsdist, 1 thread": (partial(halves.dnsdist_client, threads=1), partial(halves.dnsdist_server, threads=1)),
     "dnsdist, 2 threads": (halves.dnsdist_client, halves.dnsdist_server),
     "unbound": (halves.unbound_client, halves.unbound_server),
@@ -24,7 +25,7 @@ PAIRS = {
     "floor tls, tcp": (halves.floor_tls_client, partial(halves.floor_tls_server, transport="tcp")),
 }
 DIRECT = "no proxy"
-OURS, OURS_TCP, OURS_PADDED = "dotpair", "dotpair, tcp", "dotpair, padding"
+OURS, OURS_TCP, OURS_PADDED, OURS_BATCHED = "dotpair", "dotpair, tcp", "dotpair, padding", "dotpair, batch"
 DNSDIST = ("dnsdist, 1 thread", "dnsdist, 2 threads")
 PEERS = (*DNSDIST, "unbound", "stubby, haproxy")
 FLOOR_UDP, FLOOR, FLOOR_TCP = "floor udp", "floor tls", "floor tls, tcp"

@@ -4,7 +4,8 @@
 from functools import partial
 
 from . import connections, loads
-from .pairs import DIRECT, DNSDIST, FLOOR, FLOOR_TCP, FLOOR_UDP, OURS, OURS_PADDED, OURS_TCP, PAIRS, SERVERS
+from .pairs import (DIRECT, DNSDIST, FLOOR, FLOOR_TCP, FLOOR_UDP, OURS, OURS_BATCHED, OURS_PADDED, OURS_TCP, PAIRS,
+                    SERVERS)
 
 QUICK_SECONDS, FULL_SECONDS = 0.6, 1.0  # of each load; of those at fixed rates, half as long again
 _DNSDIST, _UNBOUND, _STUBBY = "dnsdist, 2 threads", "unbound", "stubby, haproxy"
@@ -13,8 +14,8 @@ _OPEN_AT_ONCE = [OURS, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR]
 
 # part: (subjects of a quick run, subjects of a full one)
 SUBJECTS = {
-    "loads": ([OURS, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR, FLOOR_TCP], [DIRECT, *PAIRS]),
-    "rates": ([], [OURS, *DNSDIST, FLOOR]),
+    "loads": ([OURS, OURS_TCP, OURS_BATCHED, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR, FLOOR_TCP], [DIRECT, *PAIRS]),
+    "rates": ([], [OURS, OURS_BATCHED, *DNSDIST, FLOOR]),
     "wire": ([OURS, _DNSDIST, FLOOR], [OURS, OURS_PADDED, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR]),
     "calls": ([OURS, OURS_TCP, FLOOR], [OURS, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR, FLOOR_TCP]),
     "fairness": ([OURS, FLOOR], [OURS, _DNSDIST, _STUBBY, FLOOR]),

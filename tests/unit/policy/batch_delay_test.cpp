@@ -27,15 +27,15 @@ TimePoint pass(
 
 }  // namespace
 
-TEST_CASE("A pause is worth it from four messages in it on", "[unit][policy]") {
+TEST_CASE("A pause is worth it from two messages in it on", "[unit][policy]") {
     BatchDelay delay;
-    TimePoint now = pass(delay, start, 50ms, 100us, 1);  // three
+    TimePoint now = pass(delay, start, 50ms, 200us, 1);  // one and a half
     CHECK_FALSE(delay.is_worthwhile());
-    now = pass(delay, now, 50ms, 70us, 1);
+    now = pass(delay, now, 50ms, 140us, 1);
     CHECK(delay.is_worthwhile());
-    now = pass(delay, now, 50ms, 300us, 4);  // what pauses make of it
+    now = pass(delay, now, 50ms, 300us, 2);  // what pauses make of it
     CHECK(delay.is_worthwhile());
-    pass(delay, now, 50ms, 300us, 3);
+    pass(delay, now, 50ms, 300us, 1);
     CHECK_FALSE(delay.is_worthwhile());
 }
 
