@@ -161,7 +161,8 @@ def check(setting, costs, reuse, held, seconds):
             if due > 10:
                 tools.handshakes(port, "resumed", min(due, MOST_AT_ONCE))
                 done += min(due, MOST_AT_ONCE)
-            time.sleep(0.2)
+            else:
+                time.sleep(0.05)
         passed = time.monotonic() - begin
         result.opened = done / passed
         result.cpu = (costs.cpu(result.queries, result.opened), (gauges.cpu_ns(pid) - before) / 1e9 / passed)
