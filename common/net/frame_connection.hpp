@@ -170,6 +170,7 @@ public:
         const std::size_t few = settings_.packs_bursts ? answers_burst_size : burst_size;
         const std::size_t end = settings_.packs_bursts ? answers_burst_end : burst_size;
         more_expected_ = in_flight > (more_expected_ ? end : few);
+        may_hold_stream_ = in_flight > stream_size;
     }
 
     /// Writes what waits, says close_notify, lets the peer go. No call of the handler follows.
@@ -210,6 +211,9 @@ private:
     /// Of answers that are packed: a resolver that is quick has few in its hands at any time.
     static constexpr std::size_t answers_burst_size = 8;
     static constexpr std::size_t answers_burst_end = 2;
+    /// What flows all the time is held only where so much is under way that it would wait longer
+    /// than that anyway: behind a fast resolver the hold would be most of what a query takes.
+    static constexpr std::size_t stream_size = 128;
 
     enum class State : std::uint8_t { connecting, negotiating, handshaking, open, closing, closed };
 
@@ -318,6 +322,7 @@ private:
     bool busy_ = false;
     bool was_busy_ = false;  // when something was read last
     bool more_expected_ = false;
+    bool may_hold_stream_ = false;
     bool is_holding_ = false;
     bool turn_end_asked_ = false;
     bool was_congested_ = false;

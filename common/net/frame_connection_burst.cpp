@@ -38,8 +38,10 @@ std::size_t whole_frames(dns::ConstBytes frames, std::size_t room) {
 
 /// True when what there is does not fill a record and more is about to come.
 bool FrameConnection::hold_rest() {
-    const std::size_t full = is_window_small() ? small_record : record_size;
-    if (!fills_records() || outbox_.size() == 0 || outbox_.size() >= full) {
+    const bool is_burst = is_window_small();
+    const std::size_t full = is_burst ? small_record : record_size;
+    const bool may_hold = fills_records() && (is_burst || may_hold_stream_);
+    if (!may_hold || outbox_.size() == 0 || outbox_.size() >= full) {
         return false;
     }
     if (!is_holding_) {

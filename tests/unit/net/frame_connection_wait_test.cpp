@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <sstream>
 
 using namespace dotpair;
@@ -42,7 +44,65 @@ void wait_for_next_turn(test::LoopThread& thread) {
     }
 }
 
+struct AtTurnEnd : net::TurnEnd {
+    explicit AtTurnEnd(std::function<void()> call) : what(std::move(call)) {}
+
+    void on_turn_end() override { what(); }
+
+    std::function<void()> what;
+};
+
+/// Whether a message leaves with the turn that wrote it, which has `in_flight` around it and
+/// `before` of the same turn ahead.
+bool leaves_at_once(
+    test::Link& link, std::size_t in_flight, const std::vector<std::string>& before = {}
+) {
+    std::promise<bool> answer;
+    net::EventLoop& loop = link.thread.loop;
+    const auto records = [&] { return link.counters.records_out.value(); };
+    const auto write_one = [&] {
+        link.stream->expect_more_after(in_flight);
+        link.stream->outbox().append(test::octets_of("one"));
+        link.stream->write_soon();
+        loop.at_turn_end(std::make_shared<AtTurnEnd>([&, ahead = records()] {
+            answer.set_value(records() > ahead);
+        }));
+    };
+    link.thread.call([&] {
+        link.stream->expect_more_after(0);
+        for (const std::string& message : before) {
+            link.stream->outbox().append(test::octets_of(message));
+        }
+        link.stream->write_soon();
+        loop.at_turn_end(std::make_shared<AtTurnEnd>(write_one));
+    });
+    return answer.get_future().get();
+}
+
 }  // namespace
+
+TEST_CASE("What begins a burst waits for more, what goes on does in a crowd alone", "[unit][net]") {
+    const std::vector<std::string> stream(150, std::string(158, 'q'));  // 24 000 octets
+    test::Link link(true);
+    std::size_t written = 0;
+    const auto arrive = [&](std::size_t count) {
+        written += count;
+        return link.peer.read_messages(written).size() == written;
+    };
+    CHECK(leaves_at_once(link, 32));
+    CHECK_FALSE(leaves_at_once(link, 33));
+    REQUIRE(arrive(2));
+    for (int times = 0; times < 3; ++times) {  // the beginning of a connection is always a burst
+        link.write(stream);
+        REQUIRE(arrive(stream.size()));
+    }
+    CHECK(leaves_at_once(link, 33, stream));
+    REQUIRE(arrive(stream.size() + 1));
+    CHECK(leaves_at_once(link, 128, stream));
+    REQUIRE(arrive(stream.size() + 1));
+    CHECK_FALSE(leaves_at_once(link, 129, stream));
+    CHECK(arrive(stream.size() + 1));
+}
 
 TEST_CASE("A connection that was made waits for what comes alone", "[unit][net]") {
     const auto [listener, port] = test::tcp_listen();
