@@ -57,7 +57,7 @@ public:
         }
     }
 
-    /// Gives up what was due before `limit`. How many.
+    /// Gives up what was due before `limit`: it took as long as it was waited for. How many.
     std::size_t expire(TimePoint limit) {
         const std::size_t before = waiting_;
         for (Slot& slot : slots_) {
@@ -65,6 +65,7 @@ public:
                 slot.is_waiting = false;
                 --waiting_;
                 ++tally_.lost;
+                tally_.latencies.add(Clock::now() - slot.scheduled);
             }
         }
         return before - waiting_;
@@ -92,6 +93,12 @@ private:
         return nullptr;
     }
 
+    /// NOERROR, whole, and with an answer in it. REQUIRES: a whole header.
+    static bool is_useful(ConstBytes answer) {
+        constexpr std::uint8_t truncated = 0x02;
+        return (answer[3] & 0x0fU) == 0 && (answer[2] & truncated) == 0 && read_16(answer, 6) > 0;
+    }
+
     void take(ConstBytes answer, TimePoint now) {
         const bool is_answer = answer.size() >= header_size && (answer[2] & 0x80U) != 0;
         const std::uint16_t id = is_answer ? read_16(answer, 0) : std::uint16_t{0};
@@ -104,8 +111,7 @@ private:
         slot.is_waiting = false;
         --waiting_;
         ++done_;
-        ++tally_.answered;
-        tally_.failed += (answer[3] & 0x0fU) != 0 ? 1U : 0U;
+        ++(is_useful(answer) ? tally_.answered : tally_.failed);
         tally_.latencies.add(now - slot.scheduled);
     }
 

@@ -45,6 +45,14 @@ def resident_kib(pid):
     return int(re.search(r"^VmRSS:\s+(\d+)", _read(f"/proc/{pid}/status"), re.M)[1])
 
 
+_PEERS = ("dnsdist", "unbound", "stubby", "haproxy")
+
+
+def _package_versions():
+    told = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *_PEERS], capture_output=True, text=True, check=True)
+    return ", ".join(told.stdout.split("\n")[:-1])
+
+
 def machine():
     """What the figures stand beside."""
     model = re.search(r"^model name\s*:\s*(.*)", _read("/proc/cpuinfo"), re.M)
@@ -52,7 +60,10 @@ def machine():
     version = subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout
     return {"cpu": model[1] if model else "?", "cores": os.cpu_count(), "memory_gib": round(memory / 1048576),
             "kernel": os.uname().release.split("-")[0], "openssl": " ".join(version.split()[:2]),
-            "date": time.strftime("%Y-%m-%d")}
+            "peers": _package_versions(), "date": time.strftime("%Y-%m-%d")}
+
+
+BUSY = 0.05  # of the machine, by others: then figures are of no worth
 
 
 def others_cpu(seconds=1.0):

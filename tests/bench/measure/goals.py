@@ -82,20 +82,21 @@ def _cpu(results):
 def _latency(results):
     for rate in MAIN_RATES:
         case = rate_case(rate)
-        for part in ("p50", "p99"):
+        for ours, part in ((ours, part) for ours in (OURS, OURS_BATCHED) for part in ("p50", "p99")):
             def latency(name, case=case, part=part):
                 return results.median("load", name, case, f"{part}_us")
             least, name = _least({name: latency(name) for name in PEERS})
-            yield _ratio(f"latency {part} at {case}", name, latency(OURS), least, 1, "us")
-            yield _ratio(f"latency {part} at {case}", FLOOR, latency(OURS), latency(FLOOR), 1.15, "us")
+            yield _ratio(f"latency {part} at {case}, {ours}", name, latency(ours), least, 1, "us")
+            yield _ratio(f"latency {part} at {case}, {ours}", FLOOR, latency(ours), latency(FLOOR), 1.15, "us")
 
 
 def _server_alone(results):
-    def carried(name):
-        return results.median("pipelined", name, "4 connections", "qps")
+    def figure(name, field):
+        return results.median("pipelined", name, "4 connections", field)
     for name, limit in (("dnsdist", 8), ("haproxy", 0.5)):
-        yield _ratio("server half alone by TCP, pipelined", name, carried(OURS_TCP), carried(name), limit, "q/s",
-                     is_at_least=True)
+        yield _ratio("server half alone by TCP, pipelined", name, figure(OURS_TCP, "qps"), figure(name, "qps"), limit,
+                     "q/s", is_at_least=True)
+        yield _ratio("the same by CPU per query", name, figure(OURS_TCP, "cpu_server"), figure(name, "cpu_server"), 1 / limit, "us")
 
 
 def _connections(results):
@@ -103,6 +104,7 @@ def _connections(results):
     ours, floor, dnsdist = (results.median("held", name, most, "kib") for name in ("dotpair", "floor tls", "dnsdist"))
     excess = ours - floor if None not in (ours, floor) else None
     yield Line(f"memory per idle connection, {most} held, KiB more", FLOOR, excess, 1, False, ours, floor, "KiB")
+    yield _ratio(f"memory per idle connection, {most} held", FLOOR, ours, floor, 1, "KiB")
     yield _ratio(f"memory per idle connection, {most} held", "dnsdist", ours, dnsdist, 1, "KiB")
     for way in ("full", "resumed"):
         cpu, floor = (results.median("handshake", name, way, "cpu_us") for name in ("dotpair", "floor tls"))
@@ -111,17 +113,21 @@ def _connections(results):
 
 def _system_calls(results):
     for name in (OURS, OURS_TCP):
-        calls = [results.median("system calls", name, "full 2000", half) for half in ("client", "server")]
+        case, _ = full_load(results, name)
+        calls = [results.median("system calls", name, case, half) for half in ("client", "server")]
         yield Line(f"system calls per query at full load, {name}", "-", None if None in calls else sum(calls), 0.25)
 
 
 def _lost(results):
     for name in (OURS, OURS_TCP):
         carried = full_load(results, name)[1]
-        lost = [count for case in results.cases("load", name) if case.endswith(" q/s")
-                and float(case.split()[0]) <= BELOW_SATURATION * carried
-                for count in results.values("load", name, case, "lost")]
-        yield Line(f"lost at all rates below saturation, {name}", "-", sum(lost) if lost else None, 0)
+        rates = [float(case.split()[0]) for case in results.cases("load", name) if case.endswith(" q/s")]
+        rates = [rate for rate in rates if rate <= BELOW_SATURATION * carried]
+        lost = [count for rate in rates for count in results.values("load", name, rate_case(round(rate)), "lost")]
+        yield Line(f"lost at {len(rates)} rates up to {max(rates, default=0):.0f} q/s, {name}", "-",
+                   sum(lost) if lost else None, 0)
+        wrong = [count for case in results.cases("load", name) for count in results.values("load", name, case, "wrong")]
+        yield Line(f"wrong, unasked or late answers, all loads, {name}", "-", sum(wrong) if wrong else None, 0)
 
 
 def _idle(results):

@@ -100,7 +100,7 @@ def _dnsdist(port, text, threads):
 def dnsdist_client(setting, server_port, threads=2):
     """`threads` receive from apps, as many write to the server."""
     port = free_port()
-    listeners = f'addLocal("{LOOPBACK}:{port}", {{reusePort=true}})\n' * threads
+    listeners = f'addLocal("{LOOPBACK}:{port}", {{reusePort=true}})\n' * (threads - 1)
     return _dnsdist(port, f"""
 setLocal("{LOOPBACK}:{port}", {{reusePort=true}})
 {listeners if threads > 1 else ""}

@@ -4,18 +4,18 @@
 from functools import partial
 
 from . import connections, loads
-from .pairs import (DIRECT, DNSDIST, FLOOR, FLOOR_TCP, FLOOR_UDP, OURS, OURS_BATCHED, OURS_PADDED, OURS_TCP, PAIRS,
+from .pairs import (DIRECT, FLOOR, FLOOR_TCP, FLOOR_UDP, OURS, OURS_BATCHED, OURS_PADDED, OURS_TCP, PAIRS, PEERS,
                     SERVERS)
 
 QUICK_SECONDS, FULL_SECONDS = 0.6, 1.0  # of each load; of those at fixed rates, half as long again
 _DNSDIST, _UNBOUND, _STUBBY = "dnsdist, 2 threads", "unbound", "stubby, haproxy"
-TURNS = 4  # more, of those that the goals compare where two turns of one pair differ the most
+TURNS = 3  # more, of those that the goals compare where two turns of one pair differ the most
 _OPEN_AT_ONCE = [OURS, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR]
 
 # part: (subjects of a quick run, subjects of a full one)
 SUBJECTS = {
     "loads": ([OURS, OURS_TCP, OURS_BATCHED, _DNSDIST, _UNBOUND, _STUBBY, FLOOR_UDP, FLOOR, FLOOR_TCP], [DIRECT, *PAIRS]),
-    "rates": ([], [OURS, OURS_BATCHED, *DNSDIST, FLOOR]),
+    "rates": ([], [OURS, OURS_BATCHED, *PEERS, FLOOR]),
     "wire": ([OURS, _DNSDIST, FLOOR], [OURS, OURS_PADDED, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR]),
     "calls": ([OURS, OURS_TCP, FLOOR], [OURS, OURS_TCP, _DNSDIST, _UNBOUND, _STUBBY, FLOOR, FLOOR_TCP]),
     "fairness": ([OURS, FLOOR], [OURS, _DNSDIST, _STUBBY, FLOOR]),

@@ -135,19 +135,18 @@ class Check:
 
     connections: int
     queries: float = 0  # a second
+    answered: float = 0  # the same
     opened: float = 0
     cpu: tuple = (0, 0)  # cores: (model, measured)
     memory: tuple = (0, 0)  # MiB
     lost: int = 0
     wanted: float = 0  # opened a second
-    seconds: float = 0
 
 
 def check(setting, costs, reuse, held, seconds):
     """Clients as many as keep `held` connections open, for that long."""
     clients = held / reuse.open_at_once
-    result = Check(held, clients * reuse.queries, clients * reuse.opened, seconds=seconds)
-    result.wanted = result.opened
+    result = Check(held, clients * reuse.queries, wanted=clients * reuse.opened)
     with server(setting, held + CONNECTIONS_ASKED_ON) as (port, pid):
         connections = tools.HeldConnections(port, held)  # is stopped with us, if not before
         time.sleep(2)
@@ -157,7 +156,7 @@ def check(setting, costs, reuse, held, seconds):
         before, begin = gauges.cpu_ns(pid), time.monotonic()
         done = 0
         while time.monotonic() - begin < seconds:
-            due = round(result.opened * (time.monotonic() - begin)) - done
+            due = round(result.wanted * (time.monotonic() - begin)) - done
             if due > 10:
                 tools.handshakes(port, "resumed", min(due, MOST_AT_ONCE))
                 done += min(due, MOST_AT_ONCE)
@@ -167,6 +166,7 @@ def check(setting, costs, reuse, held, seconds):
         result.opened = done / passed
         result.cpu = (costs.cpu(result.queries, result.opened), (gauges.cpu_ns(pid) - before) / 1e9 / passed)
         result.memory = (costs.memory_mib(held + CONNECTIONS_ASKED_ON)[0], gauges.private_kib(pid) / 1024)
-        result.lost = int(load.wait()["lost"])
+        report = load.wait()
+        result.answered, result.lost = report["qps"], int(report["lost"] + report["failed"])
         connections.stop()
     return result

@@ -44,10 +44,11 @@ def load_rows(results):
 
 def latency_rows(results):
     rates = sorted(MAIN_RATES)
-    rows = [("pair", *(f"{part} us at {rate_case(rate)}" for rate in rates for part in ("p50", "p95", "p99", "p99.9")))]
+    parts = ("p50", "p95", "p99", "p99.9")
+    rows = [("pair", *(head for rate in rates for head in (*(f"{part} us at {rate_case(rate)}" for part in parts), "lost")))]
     for name in results.subjects("load"):
-        rows.append((name, *(number(results.median("load", name, rate_case(rate), f"{part}_us"), 0)
-                             for rate in rates for part in ("p50", "p95", "p99", "p999"))))
+        rows.append((name, *(number(results.median("load", name, rate_case(rate), field), 0) for rate in rates
+                             for field in (*(f"{part.replace('.', '')}_us" for part in parts), "lost"))))
     return rows
 
 
