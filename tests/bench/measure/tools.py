@@ -4,7 +4,6 @@
 import os
 import re
 import resource
-import subprocess
 import sys
 from functools import partial
 
@@ -12,7 +11,7 @@ from harness.ports import free_port
 from harness.processes import Process, run
 from harness.resolvers import Bind, Knot, Unbound
 
-from . import ROOT
+from . import ROOT, command
 
 _TOOLS = ("bench-responder", "bench-generator", "bench-connections", "bench-wiretap", "floor-udp", "floor-client",
           "floor-server")
@@ -25,8 +24,8 @@ def prepare(build_dir):
     if not build_dir:
         build_dir = os.path.join(ROOT, "build", "release")
         targets = ["dotpair-client", "dotpair-server", "dotpair-bench-tools"]
-        for command in (["cmake", "--preset", "release"], ["cmake", "--build", build_dir, "--target", *targets]):
-            subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
+        command.build(["cmake", "--preset", "release", "-DDOTPAIR_TESTS=ON"], ["cmake", "--build", build_dir, "--target", *targets],
+                      directory=ROOT)
     os.environ["DOTPAIR_CLIENT"] = os.path.join(build_dir, "client-proxy", "dotpair-client")
     os.environ["DOTPAIR_SERVER"] = os.path.join(build_dir, "server-proxy", "dotpair-server")
     _directory = os.path.join(build_dir, "tests", "bench")
