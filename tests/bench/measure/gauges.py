@@ -63,7 +63,9 @@ def machine():
             "peers": _package_versions(), "date": time.strftime("%Y-%m-%d")}
 
 
-BUSY = 0.05  # of the machine, by others: then figures are of no worth
+def is_busy(seconds):
+    """Whether what others_cpu() said at times makes the figures between worthless: on the average, not in one second."""
+    return sum(seconds) / len(seconds) > 0.05
 
 
 def others_cpu(seconds=1.0):
